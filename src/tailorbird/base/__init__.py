@@ -1,0 +1,1 @@
+"""Ids, time, numbers, names, errors: standard library only, used everywhere."""

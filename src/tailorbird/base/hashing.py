@@ -1,0 +1,32 @@
+"""Stable hashes: the same bytes give the same number on every machine and in every release."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+
+def hash64(*parts: str | bytes | int) -> int:
+    """Hash parts to a non-negative 63-bit integer (fits SQLite's and msgpack's signed integers).
+
+    Parts are length-prefixed, so ("ab", "c") and ("a", "bc") differ.
+    """
+    return int.from_bytes(_digest(parts, 8), "big") >> 1
+
+
+def hash32(*parts: str | bytes | int) -> int:
+    """Hash parts to an unsigned 32-bit integer."""
+    return int.from_bytes(_digest(parts, 4), "big")
+
+
+def hash_text(*parts: str | bytes | int) -> str:
+    """Hash parts to 32 hexadecimal digits (128 bits): ids of effects, versions, contents."""
+    return _digest(parts, 16).hex()
+
+
+def _digest(parts: tuple[str | bytes | int, ...], size: int) -> bytes:
+    digest = blake2b(digest_size=size)
+    for part in parts:
+        data = part if isinstance(part, bytes) else str(part).encode()
+        digest.update(len(data).to_bytes(4, "big"))
+        digest.update(data)
+    return digest.digest()

@@ -1,0 +1,118 @@
+"""The event as it lies in the log, and the record that carries it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from tailorbird.base.hashing import hash64
+
+# Kinds of records. `event` carries something a person did or that happened to them.
+EVENT = "event"
+TICK = "tick"  # time passed: fires the due deadlines of a partition
+ACTIVATE = "activate"  # a published version of the workspace becomes live in a partition
+MERGE_OUT = "merge_out"  # in the loser's partition: hand your state over
+MERGE_IN = "merge_in"  # in the winner's partition: wait for the loser's state
+ABSORB = "absorb"  # in the winner's partition: the loser's state
+
+PARTITIONS = 64
+
+# Segment's calls without a name of their own get these event names.
+NAME_OF_CALL = {
+    "identify": "identified",
+    "page": "page_viewed",
+    "screen": "screen_viewed",
+    "group": "grouped",
+    "alias": "aliased",
+}
+
+
+class Event(msgspec.Struct, array_like=True, gc=False, kw_only=True):
+    """Something a person did or that happened to them.
+
+    `timestamp` is microseconds UTC; `order` is the 64-bit hash of the message id that breaks ties
+    of the total order (timestamp, order). `name` is in snake case, `name_as_sent` as it came.
+    `properties` holds the traits of an identify or group call.
+    """
+
+    type: str
+    name: str
+    message_id: str
+    timestamp: int
+    order: int
+    properties: dict[str, Any] = {}
+    context: dict[str, Any] = {}
+    user_id: str | None = None
+    anonymous_id: str | None = None
+    name_as_sent: str | None = None
+    original_timestamp: int | None = None
+    source: str = "api"
+    is_historical: bool = False
+
+
+class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """An entry of the log. `now` is microseconds UTC, strictly increasing within a partition.
+
+    `profile_id` is 0 where the record concerns a whole partition (tick, activate). `body` is
+    msgpack: an `Event` for kind `event`, one of the structs below for the other kinds.
+    """
+
+    offset: int
+    partition: int
+    now: int
+    kind: str
+    profile_id: int
+    body: bytes
+
+
+class Activate(msgspec.Struct, frozen=True, array_like=True):
+    """Body of an `activate` record: from here on this workspace version is live."""
+
+    version: str
+    engine_version: str
+
+
+class Merge(msgspec.Struct, frozen=True, array_like=True):
+    """Body of `merge_out` and `merge_in`."""
+
+    merge_id: str
+    winner_id: int
+    loser_id: int
+
+
+class Absorb(msgspec.Struct, frozen=True, array_like=True):
+    """Body of an `absorb` record: the loser's state, as encoded by `profiles.encode`."""
+
+    merge_id: str
+    loser_id: int
+    loser_now: int
+    state: bytes
+
+
+_decode_event = msgspec.msgpack.Decoder(Event).decode
+encode = msgspec.msgpack.Encoder().encode
+
+
+def decode_event(record: Record) -> Event:
+    """Decode the event of a record; a timestamp later than the record's `now` is clamped to it."""
+    event = _decode_event(record.body)
+    if event.timestamp > record.now:
+        event.original_timestamp = event.original_timestamp or event.timestamp
+        event.timestamp = record.now
+    return event
+
+
+def order_of(message_id: str) -> int:
+    """Return the tie-break of the total order: a 63-bit hash of the message id."""
+    return hash64(message_id)
+
+
+def profile_id_of(kind: str, value: str) -> int:
+    """Return the id of the profile first seen under this identifier."""
+    return hash64("profile", kind, value)
+
+
+def partition_of(profile_id: int) -> int:
+    """Return the partition that holds a profile."""
+    return profile_id % PARTITIONS

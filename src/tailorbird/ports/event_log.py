@@ -1,0 +1,45 @@
+"""The log: one append-only, totally ordered, partitioned list of records."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+import msgspec
+
+from tailorbird.events.event import Record
+
+
+class Draft(msgspec.Struct, array_like=True, gc=False):
+    """A record before it is stamped. `dedup` is 0 for records that are not deduplicated."""
+
+    partition: int
+    kind: str
+    profile_id: int
+    body: bytes
+    dedup: int = 0
+
+
+class EventLog(Protocol):
+    """Append-only. One writer; any number of readers."""
+
+    def append(self, drafts: Sequence[Draft], now: int) -> list[Record]:
+        """Stamp and store the drafts atomically and durably; return them as records.
+
+        Each record's `now` is the greater of `now` and the last stamp + 1, and offsets rise by
+        one. On return the records are on disk (fsync).
+
+        Raises:
+            LogProblem: the store refuses (disk full, read only); nothing was stored.
+        """
+        ...
+
+    def read(
+        self, after: int, limit: int, partitions: Collection[int] | None = None
+    ) -> list[Record]:
+        """Return up to `limit` records with offset > `after`, in order, of these partitions."""
+        ...
+
+    def end(self) -> int:
+        """Return the last offset, 0 for an empty log."""
+        ...

@@ -1,0 +1,32 @@
+"""Identifiers and the profiles that they point at; owned by the log's writer, derived from the log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+
+class IdentityStore(Protocol):
+    """Maps (kind, value) to profile ids. Kinds: user_id, anonymous_id, email, phone, device, ..."""
+
+    def find(self, kind: str, value: str) -> int | None:
+        """Return the profile that an identifier points at, redirects followed."""
+        ...
+
+    def identifiers(self, profile_id: int) -> list[tuple[str, str]]:
+        """Return the identifiers that point at a profile."""
+        ...
+
+    def apply(
+        self, links: Iterable[tuple[str, str, int]], merges: Iterable[tuple[int, int]], offset: int
+    ) -> None:
+        """Store links (kind, value, profile id) and merges (loser, winner), and the log offset reached."""
+        ...
+
+    def resolve(self, profile_id: int) -> int:
+        """Follow redirects of merged profiles to the surviving id."""
+        ...
+
+    def offset(self) -> int:
+        """Return the log offset up to which links have been taken over."""
+        ...

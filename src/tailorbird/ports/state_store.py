@@ -1,0 +1,97 @@
+"""Where an engine keeps what it derived: profiles, memberships, deadlines, outbox, offset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+import msgspec
+
+
+class OutboxRow(msgspec.Struct, array_like=True):
+    """An effect waiting for `deliver` or the forwarder. `kind` is send or hand_over.
+
+    `seq` rises with each row; `offset` is the record whose reduction made the effect: who reads
+    the profile for it waits until the state has reached it.
+    """
+
+    seq: int
+    effect_id: str
+    kind: str
+    partition: int
+    offset: int
+    profile_id: int
+    body: bytes
+
+
+class ProfileRow(msgspec.Struct, array_like=True):
+    """One profile as stored: state as encoded by `profiles.encode`, `deadline` or None."""
+
+    profile_id: int
+    partition: int
+    state: bytes
+    deadline: int | None
+
+
+class MembershipRow(msgspec.Struct, array_like=True):
+    """A change of membership to be stored; `since` in microseconds UTC."""
+
+    segment: str
+    profile_id: int
+    is_member: bool
+    since: int
+    cause: str
+
+
+class Commit(msgspec.Struct):
+    """All that one batch of records changed; stored in one transaction or not at all."""
+
+    offset: int
+    profiles: Sequence[ProfileRow]
+    memberships: Sequence[MembershipRow]
+    outbox: Sequence[OutboxRow]  # seq is ignored, the store numbers them
+    outbox_done: int = 0  # rows up to this seq have been taken over by the ledger: delete
+
+
+class StateStore(Protocol):
+    """One per engine process; owned by it, read by `web` and `deliver`."""
+
+    def commit(self, commit: Commit) -> None:
+        """Store a batch atomically. Rows whose effect id lies in the outbox already are ignored."""
+        ...
+
+    def offset(self) -> int:
+        """Return the offset of the last record in the state, 0 when new."""
+        ...
+
+    def profiles(self, profile_ids: Iterable[int]) -> dict[int, bytes]:
+        """Return the encoded states of those of these profiles that exist."""
+        ...
+
+    def due(self, partition: int, until: int, limit: int) -> list[int]:
+        """Return ids of profiles of a partition with a deadline <= `until`, earliest first."""
+        ...
+
+    def due_partitions(self, until: int) -> dict[int, int]:
+        """Return, for each partition with a deadline <= `until`, the earliest one."""
+        ...
+
+    def profile_ids(self, partition: int, after: int, limit: int) -> list[int]:
+        """Page through the profile ids of a partition in rising order (sweeps, exports)."""
+        ...
+
+    def outbox(self, after: int, limit: int) -> list[OutboxRow]:
+        """Return outbox rows with seq > `after`, in order."""
+        ...
+
+    def segment_sizes(self) -> dict[str, int]:
+        """Return the number of members of each segment that has any."""
+        ...
+
+    def members(self, segment: str, after: int, limit: int) -> list[tuple[int, int]]:
+        """Return (profile id, since) of members in rising order of id, after an id."""
+        ...
+
+    def count(self) -> int:
+        """Return the number of profiles."""
+        ...

@@ -1,0 +1,171 @@
+"""The definitions of a workspace as values: what `loader` makes of the files, what hosts compile.
+
+A `Workspace` is immutable and self-contained: the same files give the same `version`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tailorbird.base.time import Duration
+from tailorbird.language.tree import Node
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentDefinition:
+    """A named condition; `segments/NAME.yaml` with at least `when`."""
+
+    name: str
+    title: str
+    description: str
+    when: Node
+    text: str  # the expression as written
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScorePoints:
+    """Points per matching event; `where` is an optional condition on the event."""
+
+    event: str
+    points: int  # scaled
+    where: Node | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreDefinition:
+    """A named number: either `value` (an expression) or `points` with a half-life."""
+
+    name: str
+    title: str
+    description: str
+    value: Node | None = None
+    text: str = ""
+    points: tuple[ScorePoints, ...] = ()
+    half_life: Duration | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
+    """What starts a run: an event (with an optional condition on it) or entering a segment."""
+
+    event: str | None = None  # snake case
+    where: Node | None = None  # sees `event.*`, traits, aggregates, ...
+    where_text: str = ""
+    segment: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Pause for `duration`, or until a local time of day (minutes after midnight) if given."""
+
+    id: str
+    duration: Duration | None = None
+    until_minute: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unless:
+    """End the run here if the condition holds."""
+
+    id: str
+    condition: Node
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branch:
+    """`if CONDITION then ... else ...`."""
+
+    id: str
+    condition: Node
+    text: str
+    then: tuple[Step, ...]
+    otherwise: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Send:
+    """Send a template to the person. `kind` is marketing or transactional."""
+
+    id: str
+    template: str
+    kind: str = "marketing"
+    topic: str = "marketing"
+    expires_after: Duration = Duration(micros=86_400_000_000)
+
+
+Step = Wait | Unless | Branch | Send
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JourneyDefinition:
+    """A per-person flow of steps. Step ids are unique within the journey.
+
+    `key` is the path of the trigger event's property that names the run (an order id, a cart id),
+    empty for one run per trigger. `reentry` is "once", "always", or a Duration that must have
+    passed since the last run's start. `exit` ends a run at any step as soon as it is asked and
+    holds: it is asked before each step and at each event of the person. `freshness`: a trigger
+    older than this (now - timestamp) starts nothing.
+    """
+
+    name: str
+    title: str
+    description: str
+    trigger: Trigger
+    steps: tuple[Step, ...]
+    key: tuple[str, ...] = ()
+    reentry: str | Duration = "always"
+    exit: Node | None = None
+    exit_text: str = ""
+    freshness: Duration = Duration(micros=86_400_000_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateDefinition:
+    """One mail: subject, preheader and body source (Liquid; `body_kind` is html or mjml)."""
+
+    name: str
+    subject: str
+    preheader: str
+    body: str
+    body_kind: str
+    text: str = ""  # hand-written plain-text part; empty: made from the HTML
+    from_name: str = ""
+    from_address: str = ""
+    reply_to: str = ""
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkspaceSettings:
+    """`tailorbird.toml`."""
+
+    name: str = "My workspace"
+    timezone: str = "UTC"
+    base_url: str = "http://localhost:8000"
+    from_name: str = ""
+    from_address: str = ""
+    postal_address: str = ""
+    smtp_url: str = "smtp://localhost:25"
+    marketing_per_day: int = 1
+    quiet_from_minute: int | None = None  # local minutes after midnight
+    quiet_until_minute: int | None = None
+    is_sandbox: bool = False
+    sandbox_addresses: tuple[str, ...] = ()
+    demands_consent: bool = True  # marketing needs an explicit yes (else: no objection)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """All definitions of one version."""
+
+    version: str
+    settings: WorkspaceSettings = field(default_factory=WorkspaceSettings)
+    segments: Mapping[str, SegmentDefinition] = field(default_factory=dict)
+    scores: Mapping[str, ScoreDefinition] = field(default_factory=dict)
+    journeys: Mapping[str, JourneyDefinition] = field(default_factory=dict)
+    templates: Mapping[str, TemplateDefinition] = field(default_factory=dict)
+    lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    schema: Mapping[str, Any] = field(default_factory=dict)
