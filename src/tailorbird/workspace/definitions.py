@@ -136,6 +136,7 @@ class TemplateDefinition:
     from_address: str = ""
     reply_to: str = ""
     path: str = ""
+    body_line: int = 1  # line of the file at which the body begins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

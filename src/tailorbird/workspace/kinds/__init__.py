@@ -1,0 +1,1 @@
+"""What each kind of file in a workspace may say: one module a kind."""
