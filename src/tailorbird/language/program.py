@@ -198,10 +198,10 @@ class Program:
             indent = "    "
         return lines + [indent + line for line in _fold_lines(spec)]
 
-    def _run(self, source: str) -> dict[str, Any]:
+    def _run(self, source: str, constants: Mapping[str, Any] | None = None) -> dict[str, Any]:
         space: dict[str, Any] = dict(_NAMES)
-        space.update(self._needs.constants)
-        exec(compile(source, "<tailorbird program>", "exec"), space)  # noqa: S102  # our own source
+        space.update(self._needs.constants if constants is None else constants)
+        exec(compile(source, "<tailorbird program>", "exec"), space)  # our own source
         return space
 
 
@@ -214,9 +214,7 @@ def operands(node: tree.Node) -> Iterable[tree.Node]:
         yield from operands(node.value)
     elif isinstance(node, (tree.Arithmetic, tree.Negate)) or (
         isinstance(node, tree.Call) and node.name != "anniversary"
-    ):
-        yield node
-    elif isinstance(node, (tree.Aggregate, tree.Path, tree.Named, tree.InSegment, tree.Call)):
+    ) or isinstance(node, (tree.Aggregate, tree.Path, tree.Named, tree.InSegment, tree.Call)):
         yield node
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from tailorbird.events.event import Record
+
 
 class TraitValue(msgspec.Struct, array_like=True, gc=False):
     """A trait with the place of its write in the total order; the latest write wins."""
@@ -26,6 +28,20 @@ class Consent(msgspec.Struct, array_like=True, gc=False):
     order: int
 
 
+class Condition(msgspec.Struct, array_like=True, gc=False, kw_only=True):
+    """One condition as it was asked: where, its text, its truth, and the values of its parts.
+
+    `values` pairs the text of each operand that is not a constant with its value in JSON form,
+    e.g. [("count(order_completed within 30d)", 7)].
+    """
+
+    step: str  # "trigger", "exit" or a step id
+    text: str
+    holds: bool
+    values: list[tuple[str, Any]]
+    at: int  # microseconds UTC
+
+
 class Run(msgspec.Struct, array_like=True, gc=False):
     """One passage of the person through a journey.
 
@@ -35,13 +51,21 @@ class Run(msgspec.Struct, array_like=True, gc=False):
 
     journey: str
     key: str
+    origin: int
     started_at: int
     position: str
     resume_at: int
     wait_started_at: int
     trigger: dict[str, Any]
-    trace: list[Any]
+    trace: list[Condition]
     visits: dict[str, int]
+
+
+class Started(msgspec.Struct, array_like=True, gc=False):
+    """When a journey last began for this person, and the latest run keys (newest last)."""
+
+    last_at: int
+    keys: list[str]
 
 
 class ProfileState(msgspec.Struct, array_like=True):
@@ -50,18 +74,21 @@ class ProfileState(msgspec.Struct, array_like=True):
     profile_id: int
     created_at: int
     updated_at: int
+    origin: int  # hash of the first record's place: tells people apart in names of effects
     traits: dict[str, TraitValue] = {}
     context: dict[str, Any] = {}
-    context_at: tuple[int, int] = (0, 0)
+    context_at: tuple[int, int] = (0, 0)  # place of that context in the total order
     consents: dict[str, Consent] = {}
     cells: dict[int, Any] = {}  # accumulators by cell id, see language.cells
     segments: dict[str, int] = {}  # memberships: segment -> since
     deadlines: dict[str, int] = {}  # what is next asked when: "segment:NAME" -> instant
     runs: list[Run] = []
-    started: dict[str, list[Any]] = {}  # per journey what re-entry rules need
+    started: dict[str, Started] = {}  # per journey what re-entry rules need
     merged_into: int = 0  # tombstone: the winner's id
-    waiting_for: list[Any] = []  # merges whose loser's state has not come yet
-    parked: list[Any] = []  # records that wait for it
+    waiting_for: dict[
+        str, int
+    ] = {}  # merge id -> since when, while the loser's state is on its way
+    parked: list[Record] = []  # records that wait for it
     absorbed: list[str] = []  # merge ids already taken over
 
 

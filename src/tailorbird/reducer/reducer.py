@@ -1,7 +1,8 @@
 """reduce(definitions, state, record) -> (state, effects, deadline): all per-profile logic, pure.
 
 No I/O, no clock, no random source. Hosts (`services.advance`) feed it records in log order and
-carry out what it says.
+carry out what it says. A record goes through four steps: facts (traits, context, consent), cells,
+segments, journeys. `merging` has the rules for two profiles that turn out to be one person.
 """
 
 from __future__ import annotations
@@ -9,11 +10,41 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from tailorbird.events.event import Event, Record
-from tailorbird.profiles.state import ProfileState
-from tailorbird.reducer.effects import Condition
+import msgspec
+
+from tailorbird.base.hashing import hash64
+from tailorbird.base.time import format_micros
+from tailorbird.events.event import (
+    ABSORB,
+    EVENT,
+    MERGE_IN,
+    MERGE_OUT,
+    Absorb,
+    Event,
+    Merge,
+    Record,
+    decode_event,
+)
+from tailorbird.journeys.asking import Asking, walk
+from tailorbird.journeys.machine import Machine
+from tailorbird.language.accumulators import Cells
+from tailorbird.language.plain import to_plain
+from tailorbird.language.program import Program
+from tailorbird.profiles.fold import fold_event
+from tailorbird.profiles.state import Condition, ProfileState, decode
+from tailorbird.profiles.view import ProfileView
+from tailorbird.reducer import merging
+from tailorbird.reducer.compiling import program_of, score_key
+from tailorbird.reducer.effects import HandOver, MembershipChange
 from tailorbird.reducer.reduction import Reduction
-from tailorbird.workspace.definitions import Workspace
+from tailorbird.segments.membership import key_of, settle
+from tailorbird.workspace.definitions import Branch, JourneyDefinition, Unless, Workspace
+
+# Deadlines fired for one profile in one call; more than any sound definition asks for.
+FIRINGS_MAX = 10_000
+
+_decode_merge = msgspec.msgpack.Decoder(Merge).decode
+_decode_absorb = msgspec.msgpack.Decoder(Absorb).decode
 
 
 class Reducer:
@@ -21,6 +52,24 @@ class Reducer:
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
+        self.program: Program = program_of(workspace)
+        self._asking = Asking(workspace, self.program)
+        self._machine = Machine(workspace, self._asking)
+        self._timezone = workspace.settings.timezone
+        self._segments = tuple(workspace.segments)
+        self._of_event = _segments_by(self.program.keys_of_event)
+        self._of_trait = _segments_by(self.program.keys_of_trait)
+        self._of_context = _segment_names(self.program.keys_of_context)
+        self._by_event: dict[str, list[JourneyDefinition]] = {}
+        self._by_segment: dict[str, list[JourneyDefinition]] = {}
+        for journey in workspace.journeys.values():
+            if journey.trigger.segment is not None:
+                self._by_segment.setdefault(journey.trigger.segment, []).append(journey)
+            elif journey.trigger.event is not None:
+                self._by_event.setdefault(journey.trigger.event, []).append(journey)
+        self._folds: dict[frozenset[int], Any] = {}
+
+    # -- records ---------------------------------------------------------------------------------
 
     def reduce(self, state: ProfileState | None, record: Record) -> Reduction:
         """Reduce a record of a profile (event, merge_out, merge_in, absorb).
@@ -28,31 +77,252 @@ class Reducer:
         The profile's deadlines earlier than the record's `now` fire first, each with its own now.
         `state` is None for a profile without records so far.
         """
-        raise NotImplementedError
+        is_new = state is None
+        out = Reduction(self._newborn(record) if state is None else state)
+        if record.kind == ABSORB:
+            self._absorb(out, record)
+        elif merging.must_park(out.state, record):
+            out.state.parked.append(record)
+        else:
+            if out.state.waiting_for:
+                self._stop_waiting(out)
+            self._take(out, record, is_new=is_new)
+        out.deadline = self._deadline(out.state)
+        return out
 
     def fire(self, state: ProfileState, until: int) -> Reduction:
         """Fire the profile's deadlines up to and including `until` (a tick's now)."""
-        raise NotImplementedError
+        out = Reduction(state)
+        self._fire(out, until + 1)
+        out.deadline = self._deadline(out.state)
+        return out
 
-    def activate(self, state: ProfileState, now: int, cells: dict[int, Any]) -> Reduction:
+    def _take(self, out: Reduction, record: Record, *, is_new: bool = False) -> None:
+        self._fire(out, record.now)
+        if record.kind == EVENT:
+            self._event(out, decode_event(record), record.now, is_new=is_new)
+        elif record.kind == MERGE_IN:
+            merge = _decode_merge(record.body)
+            if merge.merge_id not in out.state.absorbed:
+                out.state.waiting_for[merge.merge_id] = record.now
+        elif record.kind == MERGE_OUT:
+            self._merge_out(out, _decode_merge(record.body), record.now)
+        out.state.updated_at = record.now
+
+    def _event(self, out: Reduction, event: Event, now: int, *, is_new: bool) -> None:
+        state = out.state
+        if state.merged_into:
+            return
+        cause = "import" if event.is_historical else "record"
+        traits, has_context = fold_event(state, event)
+        self.program.add(state.cells, event, now)
+        if is_new:
+            touched = self._segments  # a profile exists, and is asked about, from its first record
+        else:
+            touched = self._touched(state, event.name, traits, has_context, now)
+        entered = self._settle(out, touched, now, cause)
+        if state.runs:
+            self._resume(out, now)
+            self._machine.leave(state, now)
+        if event.is_historical:
+            return
+        age = now - event.timestamp
+        for journey in self._by_event.get(event.name, ()):
+            if age <= journey.freshness.after(0):
+                out.effects += self._machine.start(state, journey, _trigger_of(event), now)
+        self._start_entered(out, entered, now, age)
+
+    def _touched(
+        self,
+        state: ProfileState,
+        event: str,
+        traits: tuple[str, ...],
+        has_context: bool,
+        now: int,
+    ) -> tuple[str, ...]:
+        """Return the segments that this event can change, and those whose deadline is `now`."""
+        touched = self._of_event.get(event, ())
+        is_due = now in state.deadlines.values()
+        if not (traits or is_due or (has_context and self._of_context)):
+            return touched
+        more = set(touched)
+        for trait in traits:
+            more.update(self._of_trait.get(trait, ()))
+        if has_context:
+            more.update(self._of_context)
+        if is_due:
+            more.update(name for name, at in state.deadlines.items() if at == now)
+        return tuple(name for name in self._segments if name in more)
+
+    # -- segments and journeys -------------------------------------------------------------------
+
+    def _settle(self, out: Reduction, segments: Iterable[str], now: int, cause: str) -> list[str]:
+        """Ask segments; note the changes; return those that were entered."""
+        state = out.state
+        view = ProfileView(state, self._timezone)
+        entered: list[str] = []
+        for segment, is_member in settle(self.program, view, state, segments, now):
+            out.memberships.append(
+                MembershipChange(segment=segment, is_member=is_member, at=now, cause=cause)
+            )
+            if is_member:
+                entered.append(segment)
+        return entered
+
+    def _start_entered(self, out: Reduction, entered: list[str], now: int, age: int = 0) -> None:
+        for segment in entered:
+            for journey in self._by_segment.get(segment, ()):
+                if age <= journey.freshness.after(0):
+                    trigger = {"segment": segment, "timestamp": now}
+                    out.effects += self._machine.start(out.state, journey, trigger, now)
+
+    def _resume(self, out: Reduction, now: int) -> None:
+        for run in sorted(out.state.runs, key=lambda run: (run.resume_at, run.started_at)):
+            if run.resume_at <= now and run in out.state.runs:
+                out.effects += self._machine.resume(out.state, run, now)
+
+    # -- time ------------------------------------------------------------------------------------
+
+    def _fire(self, out: Reduction, before: int) -> None:
+        """Fire the deadlines earlier than `before`, in order, each with its own now."""
+        for _ in range(FIRINGS_MAX):
+            state = out.state
+            at = self._deadline(state)
+            if at is None or at >= before:
+                return
+            if state.waiting_for:
+                self._stop_waiting(out)
+                continue
+            due = [name for name in self._segments if state.deadlines.get(name, at + 1) <= at]
+            if due:
+                self.program.prune(state.cells, at)
+            entered = self._settle(out, due, at, "time")
+            self._resume(out, at)
+            if entered and state.runs:
+                self._machine.leave(state, at)
+            self._start_entered(out, entered, at)
+        raise AssertionError(f"more than {FIRINGS_MAX} deadlines fired for one profile in one call")
+
+    def _deadline(self, state: ProfileState) -> int | None:
+        if state.waiting_for:
+            return merging.waits_until(state)
+        first = min(state.deadlines.values(), default=None)
+        for run in state.runs:
+            if first is None or run.resume_at < first:
+                first = run.resume_at
+        return first
+
+    # -- merges ----------------------------------------------------------------------------------
+
+    def _merge_out(self, out: Reduction, merge: Merge, now: int) -> None:
+        state = out.state
+        if state.merged_into:
+            return
+        if state.waiting_for:
+            self._stop_waiting(out)
+        out.effects.append(merging.hand_over(state, merge, now))
+        for segment in state.segments:
+            out.memberships.append(
+                MembershipChange(segment=segment, is_member=False, at=now, cause="merge")
+            )
+        out.state = merging.tombstone(state, merge, now)
+
+    def _absorb(self, out: Reduction, record: Record) -> None:
+        absorbed = _decode_absorb(record.body)
+        state = out.state
+        if absorbed.merge_id in state.absorbed:
+            return
+        if state.merged_into:
+            # This winner has itself been merged meanwhile: pass the state on.
+            out.effects.append(
+                HandOver(
+                    effect_id=f"{absorbed.merge_id}:{state.merged_into}",
+                    winner_id=state.merged_into,
+                    loser_id=absorbed.loser_id,
+                    merge_id=absorbed.merge_id,
+                    loser_now=absorbed.loser_now,
+                    state=absorbed.state,
+                )
+            )
+            state.absorbed = [*state.absorbed, absorbed.merge_id]
+            return
+        waited_since = state.waiting_for.pop(absorbed.merge_id, None)
+        if waited_since is None:
+            self._fire(out, record.now)
+        at = max(waited_since if waited_since is not None else record.now, absorbed.loser_now)
+        loser = decode(absorbed.state)
+        was_member = dict(state.segments)
+        merging.absorb(self.program, state, loser, absorbed.merge_id, at)
+        for segment, since in loser.segments.items():
+            state.segments[segment] = min(since, state.segments.get(segment, since))
+        for segment, since in state.segments.items():
+            if was_member.get(segment) != since:
+                out.memberships.append(
+                    MembershipChange(segment=segment, is_member=True, at=since, cause="merge")
+                )
+        self._settle(out, self._segments, at, "merge")
+        if not state.waiting_for:
+            self._unpark(out, at)
+            self._fire(out, record.now)
+        state.updated_at = record.now
+
+    def _stop_waiting(self, out: Reduction) -> None:
+        """Go on without a loser's state that has not come; it is merged when it does."""
+        out.state.waiting_for.clear()
+        self._unpark(out, 0)
+
+    def _unpark(self, out: Reduction, not_before: int) -> None:
+        parked, out.state.parked = out.state.parked, []
+        for record in parked:
+            self._take(out, msgspec.structs.replace(record, now=max(record.now, not_before)))
+
+    # -- publishing ------------------------------------------------------------------------------
+
+    def activate(self, state: ProfileState, now: int, cells: Cells) -> Reduction:
         """Make this reducer's definitions live for a profile, quietly.
 
         `cells` holds the back-filled accumulators that the state did not have (`new_cells`).
-        Memberships change with cause `definition`; no journey starts.
+        Memberships change with cause `definition`; no journey starts. Runs go on where their step
+        still exists, and waits move with their definition.
         """
-        raise NotImplementedError
+        out = Reduction(state)
+        if not state.merged_into:
+            state.cells = dict(sorted({**state.cells, **cells}.items()))
+            self.program.prune(state.cells, now)
+            for segment in [name for name in state.segments if name not in self.workspace.segments]:
+                del state.segments[segment]
+                out.memberships.append(
+                    MembershipChange(segment=segment, is_member=False, at=now, cause="definition")
+                )
+            state.deadlines = {}
+            self._settle(out, self._segments, now, "definition")
+            self._machine.adopt(state, now, ProfileView(state, self._timezone).timezone)
+        out.deadline = self._deadline(state)
+        return out
 
     def new_cells(self, previous: Reducer | None) -> frozenset[int]:
-        """Return the ids of accumulators that `previous` did not keep (all, where None)."""
-        raise NotImplementedError
+        """Return the ids of accumulators that `previous` did not keep, or not for long enough."""
+        known = {} if previous is None else previous.program.specs
+        return frozenset(
+            one
+            for one, spec in self.program.specs.items()
+            if one not in known or not known[one].covers(spec)
+        )
 
-    def fold(self, cells: dict[int, Any], event: Event, only: frozenset[int]) -> None:
+    def fold(self, cells: Cells, event: Event, only: frozenset[int]) -> None:
         """Add an event to those accumulators, in place: the back-fill's inner loop."""
-        raise NotImplementedError
+        adders = self._folds.get(only)
+        if adders is None:
+            adders = self._folds[only] = self.program.adders_for(sorted(only))
+        add = adders.get(event.name)
+        if add is not None:
+            add(cells, event, event.timestamp)
 
-    def merge_cells(self, left: dict[int, Any], right: dict[int, Any]) -> dict[int, Any]:
+    def merge_cells(self, left: Cells, right: Cells) -> Cells:
         """Merge two sets of accumulators: equal to folding the union of their events."""
-        raise NotImplementedError
+        return self.program.merge(left, right, 0)
+
+    # -- reading ---------------------------------------------------------------------------------
 
     def snapshot(self, state: ProfileState, now: int) -> dict[str, Any]:
         """Return the profile in plain JSON values as templates and the API see it.
@@ -60,12 +330,110 @@ class Reducer:
         Keys: traits, context, segments (name -> since, microseconds), scores (name -> number or
         None), consents (topic -> bool), created_at, updated_at (microseconds).
         """
-        raise NotImplementedError
+        view = ProfileView(state, self._timezone)
+        return {
+            "traits": {name: trait.value for name, trait in state.traits.items()},
+            "context": state.context,
+            "segments": dict(state.segments),
+            "scores": {
+                name: to_plain(self.program.evaluate(score_key(name), view, now)[0])
+                for name in self.workspace.scores
+            },
+            "consents": {topic: consent.is_given for topic, consent in state.consents.items()},
+            "created_at": state.created_at,
+            "updated_at": state.updated_at,
+        }
 
     def why_not(self, state: ProfileState, journey: str, now: int) -> list[Condition]:
-        """Return the conditions of a journey in the order they are asked, as they stand at `now`."""
-        raise NotImplementedError
+        """Return the conditions of a journey in the order they are asked, as they stand at `now`.
+
+        Raises:
+            KeyError: no such journey.
+        """
+        definition = self.workspace.journeys[journey]
+        run = next((run for run in state.runs if run.journey == journey), None)
+        conditions = [self._trigger_condition(state, definition, now)]
+        if run is None and (started := state.started.get(journey)) is not None:
+            conditions.append(
+                Condition(
+                    step="re-entry",
+                    text=f"re-entry: {_describe_reentry(definition)}",
+                    holds=self._machine.may_enter_again(state, definition, now),
+                    values=[("last started", format_micros(started.last_at))],
+                    at=now,
+                )
+            )
+        if definition.exit is not None:
+            asked = self._asking.exit(state, definition, run, now)
+            conditions.append(_negated(asked, "unless"))
+        for step in walk(definition.steps):
+            if isinstance(step, Unless):
+                conditions.append(
+                    _negated(self._asking.step(state, definition, step, run, now), "unless")
+                )
+            elif isinstance(step, Branch):
+                conditions.append(self._asking.step(state, definition, step, run, now))
+        return conditions
+
+    def _trigger_condition(
+        self, state: ProfileState, journey: JourneyDefinition, now: int
+    ) -> Condition:
+        if journey.trigger.segment is not None:
+            trigger = {"segment": journey.trigger.segment, "timestamp": now}
+            return self._asking.trigger(state, journey, trigger, now)
+        text = f"{journey.trigger.event} happened"
+        if journey.trigger.where is not None:
+            text += f" with {journey.trigger.where_text}"
+        holds = journey.name in state.started or (
+            journey.trigger.where is None and self._asking.has_happened(state, journey, now)
+        )
+        return Condition(step="trigger", text=text, holds=holds, values=[], at=now)
 
     def next_changes(self, state: ProfileState) -> Iterable[tuple[str, int]]:
         """Return (segment, instant at which its membership is next asked)."""
-        raise NotImplementedError
+        return sorted(state.deadlines.items(), key=lambda item: item[1])
+
+    def _newborn(self, record: Record) -> ProfileState:
+        return ProfileState(
+            profile_id=record.profile_id,
+            created_at=record.now,
+            updated_at=record.now,
+            origin=hash64("origin", record.partition, record.now),
+        )
+
+
+def _segments_by(keys: Any) -> dict[str, tuple[str, ...]]:
+    return {name: _segment_names(found) for name, found in keys.items()}
+
+
+def _segment_names(keys: Iterable[str]) -> tuple[str, ...]:
+    prefix = key_of("")
+    return tuple(key.removeprefix(prefix) for key in keys if key.startswith(prefix))
+
+
+def _trigger_of(event: Event) -> dict[str, Any]:
+    return {
+        "name": event.name,
+        "message_id": event.message_id,
+        "timestamp": event.timestamp,
+        "properties": event.properties,
+    }
+
+
+def _negated(asked: Condition, word: str) -> Condition:
+    """Turn a condition that stops a run into one that lets it pass."""
+    return Condition(
+        step=asked.step,
+        text=f"{word} {asked.text}",
+        holds=not asked.holds,
+        values=asked.values,
+        at=asked.at,
+    )
+
+
+def _describe_reentry(journey: JourneyDefinition) -> str:
+    if journey.reentry == "once":
+        return "once per person"
+    if journey.reentry == "always":
+        return "whenever it is triggered, one run at a time"
+    return "after a pause since the last start"

@@ -1,0 +1,120 @@
+"""Asks the conditions of journeys and keeps the answers, with the values that decided them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tailorbird.language import tree
+from tailorbird.language.plain import to_plain
+from tailorbird.language.program import Program
+from tailorbird.profiles.state import Condition, ProfileState, Run
+from tailorbird.profiles.view import ProfileView
+from tailorbird.segments.membership import key_of
+from tailorbird.workspace.definitions import Branch, JourneyDefinition, Step, Unless, Workspace
+
+
+def conditions_of(journey: JourneyDefinition) -> Iterator[tuple[str, tree.Node]]:
+    """Yield (program key, expression) of everything that a journey asks."""
+    prefix = f"journey:{journey.name}"
+    if journey.trigger.event is not None:
+        seen = tree.Selector(event=journey.trigger.event)
+        yield f"{prefix}:seen", tree.Aggregate(kind="any", selectors=(seen,))
+    if journey.trigger.where is not None:
+        yield f"{prefix}:where", journey.trigger.where
+    if journey.exit is not None:
+        yield f"{prefix}:exit", journey.exit
+    for step in walk(journey.steps):
+        if isinstance(step, (Unless, Branch)):
+            yield f"{prefix}:step:{step.id}", step.condition
+
+
+def walk(steps: tuple[Step, ...]) -> Iterator[Step]:
+    """Yield all steps, nested ones after the branch that holds them."""
+    for step in steps:
+        yield step
+        if isinstance(step, Branch):
+            yield from walk(step.then)
+            yield from walk(step.otherwise)
+
+
+class Asking:
+    """Evaluates journey conditions of one workspace version on a profile's state."""
+
+    def __init__(self, workspace: Workspace, program: Program) -> None:
+        self._workspace = workspace
+        self._program = program
+
+    def timezone(self, state: ProfileState) -> str:
+        """Return the person's time zone: the trait, else the workspace's."""
+        return ProfileView(state, self._workspace.settings.timezone).timezone
+
+    def trigger(
+        self, state: ProfileState, journey: JourneyDefinition, trigger: Mapping[str, Any], now: int
+    ) -> Condition:
+        """Ask whether a trigger counts; for a segment, note the condition that let the person in."""
+        definition = journey.trigger
+        if definition.segment is not None:
+            text = self._workspace.segments[definition.segment].text
+            asked = self._ask("trigger", text, key_of(definition.segment), state, trigger, now)
+            return Condition(
+                step="trigger",
+                text=f"in segment('{definition.segment}'): {text}",
+                holds=definition.segment in state.segments,
+                values=asked.values,
+                at=now,
+            )
+        name = definition.event or ""
+        if definition.where is None:
+            return Condition(step="trigger", text=name, holds=True, values=[], at=now)
+        key = f"journey:{journey.name}:where"
+        asked = self._ask("trigger", definition.where_text, key, state, trigger, now)
+        asked.text = f"{name} where {definition.where_text}"
+        return asked
+
+    def has_happened(self, state: ProfileState, journey: JourneyDefinition, now: int) -> bool:
+        """Say whether the person ever did what starts an event journey."""
+        view = ProfileView(state, self._workspace.settings.timezone)
+        return self._program.evaluate(f"journey:{journey.name}:seen", view, now)[0] is True
+
+    def step(
+        self,
+        state: ProfileState,
+        journey: JourneyDefinition,
+        step: Unless | Branch,
+        run: Run | None,
+        now: int,
+    ) -> Condition:
+        """Ask the condition of a step."""
+        key = f"journey:{journey.name}:step:{step.id}"
+        return self._ask(step.id, step.text, key, state, run.trigger if run else None, now)
+
+    def exits(self, state: ProfileState, journey: JourneyDefinition, run: Run, now: int) -> bool:
+        """Say whether the exit condition holds for a run."""
+        view = ProfileView(state, self._workspace.settings.timezone, run.trigger)
+        return self._program.evaluate(f"journey:{journey.name}:exit", view, now)[0] is True
+
+    def exit(
+        self, state: ProfileState, journey: JourneyDefinition, run: Run | None, now: int
+    ) -> Condition:
+        """Ask the exit condition and keep its values."""
+        key = f"journey:{journey.name}:exit"
+        return self._ask("exit", journey.exit_text, key, state, run.trigger if run else None, now)
+
+    def _ask(
+        self,
+        step: str,
+        text: str,
+        key: str,
+        state: ProfileState,
+        event: Mapping[str, Any] | None,
+        now: int,
+    ) -> Condition:
+        view = ProfileView(state, self._workspace.settings.timezone, event)
+        value, _ = self._program.evaluate(key, view, now)
+        values: list[tuple[str, Any]] = []
+        for part, found in self._program.explain(key, view, now):
+            name = text[part.span[0] : part.span[1]]
+            if all(name != known for known, _ in values):
+                values.append((name, to_plain(found)))
+        return Condition(step=step, text=text, holds=value is True, values=values, at=now)

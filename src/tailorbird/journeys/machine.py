@@ -1,0 +1,190 @@
+"""The step machine: starts runs, moves them to their next wait, ends them.
+
+Pure: what a run wants done is returned as `SendMessage` effects, when it wants to go on is its
+`resume_at`. The reducer calls `start`, `resume` and `leave`; hosts never do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tailorbird.base.time import Duration
+from tailorbird.journeys.asking import Asking
+from tailorbird.journeys.effects import SendMessage, effect_id_of
+from tailorbird.journeys.flow import END, Flow, end_of_wait, flow_of
+from tailorbird.language.runtime import event_path
+from tailorbird.profiles.state import ProfileState, Run, Started
+from tailorbird.workspace.definitions import (
+    Branch,
+    JourneyDefinition,
+    Send,
+    Unless,
+    Wait,
+    Workspace,
+)
+
+# A person is in at most this many runs at once, and a run keeps this many answers.
+RUNS_MAX = 100
+TRACE_MAX = 50
+KEYS_MAX = 100
+
+
+class Machine:
+    """All journeys of one workspace version."""
+
+    def __init__(self, workspace: Workspace, asking: Asking) -> None:
+        self._workspace = workspace
+        self._asking = asking
+        self.flows: Mapping[str, Flow] = {
+            name: flow_of(journey) for name, journey in workspace.journeys.items()
+        }
+
+    def start(
+        self, state: ProfileState, journey: JourneyDefinition, trigger: dict[str, Any], now: int
+    ) -> list[SendMessage]:
+        """Begin a run if the trigger's condition and the re-entry rule allow it."""
+        key = run_key_of(journey, trigger)
+        if key is None or not self._may_enter(state, journey, key, now):
+            return []
+        asked = self._asking.trigger(state, journey, trigger, now)
+        if not asked.holds:
+            return []
+        run = Run(
+            journey=journey.name,
+            key=key,
+            origin=state.origin,
+            started_at=now,
+            position=self.flows[journey.name].first,
+            resume_at=now,
+            wait_started_at=now,
+            trigger=trigger,
+            trace=[asked],
+            visits={},
+        )
+        started = state.started.setdefault(journey.name, Started(now, []))
+        started.last_at = now
+        started.keys = [*started.keys, key][-KEYS_MAX:]
+        state.runs.append(run)
+        return self._go_on(state, run, run.position, now)
+
+    def resume(self, state: ProfileState, run: Run, now: int) -> list[SendMessage]:
+        """Go on after a wait that ends at `now`."""
+        following = self.flows[run.journey].following[run.position]
+        return self._go_on(state, run, following, now)
+
+    def leave(self, state: ProfileState, now: int) -> None:
+        """End the runs whose exit condition holds."""
+        for run in list(state.runs):
+            if self._has_to_leave(state, run, now):
+                state.runs.remove(run)
+
+    def adopt(self, state: ProfileState, now: int, timezone: str) -> None:
+        """Fit the runs to this version: waits move with their definition, lost steps end a run.
+
+        A wait that is now shorter ends at its new instant, never before `now`.
+        """
+        for run in list(state.runs):
+            flow = self.flows.get(run.journey)
+            step = flow.steps.get(run.position) if flow else None
+            if not isinstance(step, Wait):
+                state.runs.remove(run)
+            else:
+                run.resume_at = max(end_of_wait(step, run.wait_started_at, timezone), now)
+
+    def _may_enter(
+        self, state: ProfileState, journey: JourneyDefinition, key: str, now: int
+    ) -> bool:
+        if len(state.runs) >= RUNS_MAX:
+            return False
+        running = [run for run in state.runs if run.journey == journey.name]
+        if running and (not journey.key or any(run.key == key for run in running)):
+            return False
+        started = state.started.get(journey.name)
+        if started is not None and key in started.keys:
+            return False
+        return self.may_enter_again(state, journey, now)
+
+    def may_enter_again(self, state: ProfileState, journey: JourneyDefinition, now: int) -> bool:
+        """Say whether the re-entry rule allows a run to begin at `now`."""
+        started = state.started.get(journey.name)
+        if started is None:
+            return True
+        if journey.reentry == "once":
+            return False
+        if isinstance(journey.reentry, Duration):
+            return journey.reentry.after(started.last_at) <= now
+        return True
+
+    def _go_on(self, state: ProfileState, run: Run, position: str, now: int) -> list[SendMessage]:
+        journey = self._workspace.journeys[run.journey]
+        flow = self.flows[run.journey]
+        effects: list[SendMessage] = []
+        while position != END and not self._has_to_leave(state, run, now):
+            step = flow.steps[position]
+            run.visits[position] = run.visits.get(position, 0) + 1
+            if isinstance(step, Wait):
+                run.position, run.wait_started_at = position, now
+                run.resume_at = end_of_wait(step, now, self._asking.timezone(state))
+                return effects
+            position = self._step(state, run, journey, flow, step, now, effects)
+        state.runs.remove(run)
+        return effects
+
+    def _step(
+        self,
+        state: ProfileState,
+        run: Run,
+        journey: JourneyDefinition,
+        flow: Flow,
+        step: Unless | Branch | Send,
+        now: int,
+        effects: list[SendMessage],
+    ) -> str:
+        following = flow.following[step.id]
+        if isinstance(step, Send):
+            effects.append(self._send(state, run, step, now))
+            return following
+        asked = self._asking.step(state, journey, step, run, now)
+        run.trace = [*run.trace, asked][-TRACE_MAX:]
+        if isinstance(step, Unless):
+            return END if asked.holds else following
+        return following if asked.holds else flow.otherwise[step.id]
+
+    def _has_to_leave(self, state: ProfileState, run: Run, now: int) -> bool:
+        journey = self._workspace.journeys[run.journey]
+        return journey.exit is not None and self._asking.exits(state, journey, run, now)
+
+    def _send(self, state: ProfileState, run: Run, step: Send, now: int) -> SendMessage:
+        visit = run.visits[step.id]
+        return SendMessage(
+            effect_id=effect_id_of(
+                self._workspace.settings.name, run.origin, run.journey, run.key, step.id, visit
+            ),
+            profile_id=state.profile_id,
+            journey=run.journey,
+            run_key=run.key,
+            step=step.id,
+            visit=visit,
+            template=step.template,
+            kind=step.kind,
+            topic=step.topic,
+            due_at=now,
+            expires_at=step.expires_after.after(now),
+            triggered_at=run.started_at,
+            trigger=run.trigger,
+            conditions=list(run.trace),
+            version=self._workspace.version,
+        )
+
+
+def run_key_of(journey: JourneyDefinition, trigger: Mapping[str, Any]) -> str | None:
+    """Name a run: by the declared key, else by the trigger. None where the key is missing."""
+    if "segment" in trigger:
+        return f"{trigger['segment']}@{trigger['timestamp']}"
+    if not journey.key:
+        return str(trigger["message_id"])
+    value = event_path(trigger, journey.key)
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        return None
+    return str(value)

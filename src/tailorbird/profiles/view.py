@@ -1,0 +1,42 @@
+"""A profile's state as expressions see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tailorbird.language.calendar import is_zone
+from tailorbird.profiles.state import ProfileState
+
+
+class ProfileView:
+    """Reads a state without copying it; `event` is the triggering event, where there is one."""
+
+    __slots__ = ("_traits", "_workspace_timezone", "cells", "context", "event")
+
+    def __init__(
+        self,
+        state: ProfileState,
+        workspace_timezone: str,
+        event: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.cells = state.cells
+        self.context = state.context
+        self.event = event
+        self._traits = state.traits
+        self._workspace_timezone = workspace_timezone
+
+    @property
+    def timezone(self) -> str:
+        """The person's time zone: the trait where it names one, else the workspace's."""
+        own = self.trait("timezone")
+        return own if isinstance(own, str) and is_zone(own) else self._workspace_timezone
+
+    def trait(self, name: str) -> Any:
+        """Return a trait's raw value or None."""
+        found = self._traits.get(name)
+        return None if found is None else found.value
+
+    def named(self, kind: str, name: str) -> Any:
+        """Return a prediction or cluster: none before models exist."""
+        return None
