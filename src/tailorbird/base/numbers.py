@@ -7,8 +7,8 @@ from functools import lru_cache
 from typing import Any
 
 PLACES = 9
-SCALE = 10**PLACES
-LIMIT = 10**12 * SCALE
+SCALE: int = 10**PLACES
+LIMIT: int = 10**12 * SCALE
 
 _CONTEXT = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _STEP = Decimal(1).scaleb(-PLACES)

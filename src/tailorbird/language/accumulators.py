@@ -206,8 +206,7 @@ def merge_cell(spec: CellSpec, left: Cell, right: Cell) -> Cell:
             zip(*right, strict=True), key=_place
         )
         rows.sort(key=_place)
-        columns = [list(column) for column in zip(*rows[-spec.cap :], strict=True)]
-        return columns
+        return [list(column) for column in zip(*rows[-spec.cap :], strict=True)]
     if spec.kind == "count":
         return left + right
     if spec.kind == "sum":
@@ -219,11 +218,10 @@ def merge_cell(spec: CellSpec, left: Cell, right: Cell) -> Cell:
         return min(left, right, key=lambda edge: edge[:2])
     if spec.kind == "last":
         return max(left, right, key=lambda edge: edge[:2])
-    sums = {
+    return {
         index: pack(unpack(left.get(index, 0)) + unpack(right.get(index, 0)))
         for index in sorted(left.keys() | right.keys())
     }
-    return sums
 
 
 def _place(row: tuple[Any, ...]) -> tuple[int, int]:

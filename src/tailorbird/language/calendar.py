@@ -27,7 +27,7 @@ def is_zone(name: str) -> bool:
 
 
 def instant_of(zone: ZoneInfo, local: datetime) -> int:
-    """Return the instant of a local time: after the gap where it is skipped, the first where doubled."""
+    """Return the instant of a local time: after the gap where skipped, the first where doubled."""
     moment = local.replace(tzinfo=zone, fold=0)
     at = to_micros(moment)
     back = from_micros(at).astimezone(zone).replace(tzinfo=None)

@@ -14,7 +14,9 @@ from tailorbird.base.numbers import SCALE, divide, divide_half_even
 from tailorbird.events.event import Event
 from tailorbird.language import accumulators, calendar, runtime, tree
 from tailorbird.language.accumulators import NEVER, Cell, Cells, CellSpec
-from tailorbird.language.compiler import Emitter, Needs, PointsScore, Scope, children, is_condition
+from tailorbird.language.compiler import Emitter
+from tailorbird.language.needs import Needs, PointsScore, Scope
+from tailorbird.language.shape import children, is_condition
 from tailorbird.language.values import Moment, Value, event_property, from_json, lookup
 
 _Evaluate = Callable[[Cells, Any, int], tuple[Value, int]]
@@ -85,7 +87,7 @@ class Program:
     # -- folding ---------------------------------------------------------------------------------
 
     def add(self, cells: Cells, event: Event, now: int) -> None:
-        """Fold an event into all cells that it matches; entries that can never count are dropped."""
+        """Fold an event into all cells that it matches; what can never count is dropped."""
         adder = self._adders.get(event.name)
         if adder is not None:
             adder(cells, event, now)
@@ -212,9 +214,11 @@ def operands(node: tree.Node) -> Iterable[tree.Node]:
             yield from operands(child)
     elif isinstance(node, (tree.In, tree.IsNull)):
         yield from operands(node.value)
-    elif isinstance(node, (tree.Arithmetic, tree.Negate)) or (
-        isinstance(node, tree.Call) and node.name != "anniversary"
-    ) or isinstance(node, (tree.Aggregate, tree.Path, tree.Named, tree.InSegment, tree.Call)):
+    elif (
+        isinstance(node, (tree.Arithmetic, tree.Negate))
+        or (isinstance(node, tree.Call) and node.name != "anniversary")
+        or isinstance(node, (tree.Aggregate, tree.Path, tree.Named, tree.InSegment, tree.Call))
+    ):
         yield node
 
 

@@ -24,7 +24,7 @@ LOOK_AHEAD = 64
 # --- scalars -----------------------------------------------------------------------------------
 
 
-def compare(op: str, left: Value, right: Value) -> bool:
+def compare(op: str, left: Any, right: Any) -> bool:
     """Compare two values of one type; anything else is False."""
     kind = type(left)
     if kind is not type(right) or left is None:
@@ -36,59 +36,59 @@ def compare(op: str, left: Value, right: Value) -> bool:
     if kind is bool or kind is tuple:
         return False
     if op == "<":
-        return left < right  # type: ignore[operator]  # both of one ordered type, checked above
+        return left < right
     if op == "<=":
-        return left <= right  # type: ignore[operator]
+        return left <= right
     if op == ">":
-        return left > right  # type: ignore[operator]
-    return left >= right  # type: ignore[operator]
+        return left > right
+    return left >= right
 
 
-def add(left: Value, right: Value) -> Value:
+def add(left: Any, right: Any) -> Value:
     """`+` on numbers, durations, an instant and a duration."""
     kinds = (type(left), type(right))
     if kinds == (int, int):
-        return left + right  # type: ignore[operator]
+        return left + right
     if kinds == (Lapse, Lapse):
-        return Lapse(left + right)  # type: ignore[operator]
+        return Lapse(left + right)
     if kinds in ((Moment, Lapse), (Lapse, Moment)):
-        return Moment(left + right)  # type: ignore[operator]
+        return Moment(left + right)
     return None
 
 
-def subtract(left: Value, right: Value) -> Value:
+def subtract(left: Any, right: Any) -> Value:
     """`-` on numbers, durations, instants."""
     kinds = (type(left), type(right))
     if kinds == (int, int):
-        return left - right  # type: ignore[operator]
+        return left - right
     if kinds in ((Lapse, Lapse), (Moment, Moment)):
-        return Lapse(left - right)  # type: ignore[operator]
+        return Lapse(left - right)
     if kinds == (Moment, Lapse):
-        return Moment(left - right)  # type: ignore[operator]
+        return Moment(left - right)
     return None
 
 
-def multiply(left: Value, right: Value) -> Value:
+def multiply(left: Any, right: Any) -> Value:
     """`*` on numbers, a duration and a number."""
     kinds = (type(left), type(right))
     if kinds == (int, int):
-        return divide_half_even(left * right, SCALE)  # type: ignore[operator]
+        return divide_half_even(left * right, SCALE)
     if kinds in ((Lapse, int), (int, Lapse)):
-        return Lapse(divide_half_even(int(left) * int(right), SCALE))  # type: ignore[arg-type]
+        return Lapse(divide_half_even(int(left) * int(right), SCALE))
     return None
 
 
-def quotient(left: Value, right: Value) -> Value:
+def quotient(left: Any, right: Any) -> Value:
     """`/` on numbers, a duration by a number, a duration by a duration; by zero is missing."""
     kinds = (type(left), type(right))
     if kinds == (int, int):
-        return divide(left, right)  # type: ignore[arg-type]
+        return divide(left, right)
     if not right:
         return None
     if kinds == (Lapse, int):
-        return Lapse(divide_half_even(int(left) * SCALE, int(right)))  # type: ignore[arg-type]
+        return Lapse(divide_half_even(int(left) * SCALE, int(right)))
     if kinds == (Lapse, Lapse):
-        return divide(int(left), int(right))  # type: ignore[arg-type]
+        return divide(int(left), int(right))
     return None
 
 
@@ -101,7 +101,7 @@ def lower_text(value: Value) -> Value:
     return "".join(low if len(low := c.lower()) == 1 else c for c in value)
 
 
-def negate(value: Value) -> Value:
+def negate(value: Any) -> Value:
     """Unary minus."""
     if type(value) is int:
         return -value
@@ -197,18 +197,16 @@ def start_of(timestamps: list[int], window: int | Duration | None, at: int) -> i
     """Return the index of the first timestamp that a window still holds at `at`."""
     if window is None:
         return 0
-    if type(window) is int:
-        return bisect_right(timestamps, at - window)
-    assert isinstance(window, Duration)
-    return bisect_right(timestamps, at, key=window.after)
+    if isinstance(window, Duration):
+        return bisect_right(timestamps, at, key=window.after)
+    return bisect_right(timestamps, at - window)
 
 
 def expiry(timestamp: int, window: int | Duration) -> int:
     """Return the first instant at which a window no longer holds a timestamp."""
-    if type(window) is int:
-        return timestamp + window
-    assert isinstance(window, Duration)
-    return window.after(timestamp)
+    if isinstance(window, Duration):
+        return window.after(timestamp)
+    return timestamp + window
 
 
 def count_latest(cell: Cell, window: int | Duration | None, at: int) -> int:
@@ -220,7 +218,7 @@ def count_latest(cell: Cell, window: int | Duration | None, at: int) -> int:
 
 
 def values_latest(cell: Cell, window: int | Duration | None, at: int) -> list[Value]:
-    """Return all values in the window in the total order, list values flattened, missing left out."""
+    """Return all values in the window in the total order, lists flattened, missing left out."""
     if cell is None:
         return []
     found: list[Value] = []
@@ -430,9 +428,9 @@ def first_flip(
 def first_crossing(
     value_at: Callable[[int], Any], value: Any, breaks: Iterable[list[int]], now: int
 ) -> int:
-    """Return the first instant after `now` where a truth that is monotone between breaks differs."""
+    """Return the first instant after `now` where a truth differs, monotone between breaks."""
     low = now
-    for point in sorted({p for points in breaks for p in points if p > now}) + [NEVER]:
+    for point in [*sorted({p for points in breaks for p in points if p > now}), NEVER]:
         if value_at(point - 1) != value:
             return _bisect(value_at, value, low, point - 1)
         if point == NEVER or value_at(point) != value:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from tailorbird.journeys.asking import conditions_of
 from tailorbird.language import tree
-from tailorbird.language.compiler import CompileError, PointsScore
+from tailorbird.language.needs import CompileError, PointsScore
 from tailorbird.language.program import Program
 from tailorbird.segments.membership import key_of
 from tailorbird.workspace.definitions import ScoreDefinition, Workspace

@@ -1,0 +1,133 @@
+"""The cells that a program keeps and the constants that its generated source refers to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tailorbird.base.problems import TailorbirdError
+from tailorbird.base.time import DAY, Duration
+from tailorbird.language import tree
+from tailorbird.language.accumulators import CellSpec, cell_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PointsScore:
+    """A score of points per event: (event, scaled points, filter); half-life in microseconds."""
+
+    points: tuple[tuple[str, int, tree.Node | None], ...]
+    half_life: int | None
+
+
+class CompileError(TailorbirdError):
+    """The expression is well formed but cannot be kept live; the message names the mend."""
+
+
+@dataclass(slots=True)
+class Scope:
+    """What names in expressions stand for."""
+
+    segments: Mapping[str, tree.Node]
+    scores: Mapping[str, tree.Node | PointsScore]
+    lists: Mapping[str, tuple[str, ...]]
+
+
+def horizon_of(window: Duration) -> int:
+    """Return an age in microseconds beyond which a window certainly holds nothing."""
+    return (window.months * 31 + 1) * DAY + window.micros if window.months else window.micros
+
+
+class Needs:
+    """The cells that a program keeps, and the constants that its source refers to."""
+
+    def __init__(self) -> None:
+        self.specs: dict[int, CellSpec] = {}
+        self.constants: dict[str, Any] = {}
+        self._names: dict[Any, str] = {}
+
+    def constant(self, value: Any) -> str:
+        """Return the name under which generated code finds a value."""
+        key = (type(value), value if value.__hash__ else id(value))
+        if key not in self._names:
+            name = f"K{len(self._names)}"
+            self._names[key] = name
+            self.constants[name] = value
+        return self._names[key]
+
+    def window(self, duration: Duration | None) -> str:
+        """Return source for a window: microseconds, or a constant for calendar months."""
+        if duration is None:
+            return "None"
+        return self.constant(duration) if duration.months else str(duration.micros)
+
+    def keep(self, spec: CellSpec) -> int:
+        """Keep a cell; one cell serves all who ask for the same thing, with the longest need."""
+        known = self.specs.get(spec.id)
+        if known is not None:
+            horizon = (
+                None
+                if known.horizon is None or spec.horizon is None
+                else max(known.horizon, spec.horizon)
+            )
+            spec = replace(known, cap=max(known.cap, spec.cap), horizon=horizon)
+        self.specs[spec.id] = spec
+        return spec.id
+
+    def latest(
+        self,
+        selector: tree.Selector,
+        *,
+        cap: int,
+        window: Duration | None,
+        path: tuple[str, ...] = (),
+        has_values: bool = False,
+        is_item: bool = False,
+    ) -> int:
+        """Keep the latest `cap` matching events, with the values at `path` if asked."""
+        kind = "items" if is_item and has_values else "latest"
+        spec = CellSpec(
+            id=cell_id(kind, selector.event, path, _text(selector.where), int(is_item)),
+            kind="latest",
+            event=selector.event,
+            path=path,
+            where=selector.where,
+            is_item=is_item,
+            has_values=has_values,
+            cap=cap,
+            horizon=None if window is None else horizon_of(window),
+        )
+        return self.keep(spec)
+
+    def number(self, kind: str, selector: tree.Selector, *, is_item: bool = False) -> int:
+        """Keep a plain number: count, sum, min, max, first or last without a window."""
+        spec = CellSpec(
+            id=cell_id(kind, selector.event, selector.path, _text(selector.where), int(is_item)),
+            kind=kind,
+            event=selector.event,
+            path=selector.path,
+            where=selector.where,
+            is_item=is_item,
+        )
+        return self.keep(spec)
+
+    def points(self, score: PointsScore) -> list[int]:
+        """Keep the cells of a points score: one for each event and filter, by half-life."""
+        ids = []
+        for event, points, where in score.points:
+            kind = "decay" if score.half_life else "sum"
+            spec = CellSpec(
+                id=cell_id(f"points-{kind}", event, (), _text(where), points, score.half_life or 0),
+                kind=kind,
+                event=event,
+                where=where,
+                points=points,
+                half_life=score.half_life or 0,
+            )
+            ids.append(self.keep(spec))
+        return ids
+
+
+def _text(where: tree.Node | None) -> str:
+    # The representation leaves positions out: two spellings of one filter share a cell.
+    return "" if where is None else repr(where)
