@@ -1,0 +1,74 @@
+"""What the language says when an expression cannot be understood: where, why, and the mend."""
+
+from __future__ import annotations
+
+from tailorbird.base.problems import Problem, TailorbirdError
+
+_EXCERPT_WIDTH_MAX = 160
+
+
+class ExpressionError(TailorbirdError):
+    """A syntax or type error at a place in an expression.
+
+    `line` and `column` count from 1, `length` is the number of characters meant, `mend` tells what
+    to do, `text` is the whole expression.
+    """
+
+    def __init__(
+        self, message: str, *, text: str = "", start: int = 0, length: int = 1, mend: str = ""
+    ) -> None:
+        self.message = message
+        self.mend = mend
+        self.text = text
+        self.start = start
+        self.line, self.column = position_of(text, start)
+        self.length = max(length, 1)
+        super().__init__(self.problem().render())
+
+    def problem(self, file: str = "") -> Problem:
+        """Return the error as a problem; an excerpt longer than a screen line is cut."""
+        return problem_at(
+            self.text, self.start, self.length, message=self.message, mend=self.mend, file=file
+        )
+
+
+def problem_at(
+    text: str,
+    start: int,
+    length: int,
+    *,
+    message: str,
+    mend: str = "",
+    file: str = "",
+    severity: str = "error",
+) -> Problem:
+    """Return a problem at an offset of a text, with the line it lies on as excerpt."""
+    line, column = position_of(text, start)
+    lines = text.splitlines()
+    excerpt = lines[line - 1] if line <= len(lines) else ""
+    cut = max(0, column - 1 - _EXCERPT_WIDTH_MAX // 2) if len(excerpt) > _EXCERPT_WIDTH_MAX else 0
+    excerpt = excerpt[cut : cut + _EXCERPT_WIDTH_MAX]
+    room = max(len(excerpt) - (column - 1 - cut), 1)
+    problem = Problem(
+        message=message,
+        mend=mend,
+        file=file,
+        line=line,
+        column=column,
+        length=max(1, min(length, room)),
+        # A cut excerpt no longer lies under the column, so that the caret would point elsewhere.
+        excerpt="" if cut else excerpt,
+        severity=severity,
+    )
+    return problem
+
+
+def position_of(text: str, offset: int) -> tuple[int, int]:
+    """Return (line, column), both counted from 1, of an offset in a text."""
+    before = text[:offset]
+    lines = before.splitlines(keepends=True)
+    if not lines:
+        return 1, 1
+    if before[-1] in "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029":
+        return len(lines) + 1, 1
+    return len(lines), len(lines[-1]) + 1
