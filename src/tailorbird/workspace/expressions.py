@@ -6,7 +6,6 @@ may name segments, scores and lists of other files.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tailorbird.language.errors import ExpressionError
@@ -53,18 +52,5 @@ def note_expression_error(
 ) -> None:
     """Put an error of the language at its characters in the file."""
     scalar.note(
-        error.message,
-        error.mend,
-        at=_offset(scalar.value, error.line, error.column),
-        length=max(error.length, 1),
-        is_warning=is_warning,
+        error.message, error.mend, at=error.start, length=error.length, is_warning=is_warning
     )
-
-
-def _offset(text: str, line: int, column: int) -> int:
-    lines = text.split("\n")
-    before = sum(len(one) + 1 for one in lines[: line - 1])
-    return before + column - 1
-
-
-Nodes = Mapping[str, Node]

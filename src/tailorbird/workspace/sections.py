@@ -135,9 +135,7 @@ class Section:
             return
         key = str(key_node.value)
         if key in self._values:
-            self._note(
-                key_node, f"`{key}` is given twice", "Keep one of the two.", length=len(key)
-            )
+            self._note(key_node, f"`{key}` is given twice", "Keep one of the two.", length=len(key))
         elif key not in keys:
             close = nearest(key, keys)
             hint = f"Did you mean `{close}`? " if close else ""
@@ -202,9 +200,7 @@ class Section:
             return found.value
         close = nearest(found.value, options)
         hint = f" Did you mean `{close}`?" if close else ""
-        found.note(
-            f"`{key}` cannot be `{found.value}`", f"Use one of: {', '.join(options)}.{hint}"
-        )
+        found.note(f"`{key}` cannot be `{found.value}`", f"Use one of: {', '.join(options)}.{hint}")
         return default
 
     def duration(self, key: str) -> Duration | None:

@@ -120,7 +120,7 @@ def _read_key(section: Section, journey: JourneyFile) -> None:
             "Remove it: a run is named by the moment of entering.",
         )
     else:
-        journey.key = tuple(parts)
+        journey.key = ("properties", *parts)
 
 
 def _read_reentry(section: Section, journey: JourneyFile) -> None:

@@ -59,9 +59,7 @@ def read_score(source: Source, name: str) -> ScoreFile | None:
             "They differ in length; write days, such as 30d.",
             "half_life",
         )
-    rows = [
-        _read_row(row) for row in section.items("points", "points for an event", POINT_KEYS)
-    ]
+    rows = [_read_row(row) for row in section.items("points", "points for an event", POINT_KEYS)]
     return ScoreFile(
         name=name,
         title=section.text("title") or name.replace("-", " ").replace("_", " ").capitalize(),
@@ -79,9 +77,7 @@ def _read_row(section: Section) -> PointsRow | None:
     number = None if points is None else _number(points)
     if event is None or number is None:
         return None
-    return PointsRow(
-        event=snake_case(event.value), event_scalar=event, points=number, where=where
-    )
+    return PointsRow(event=snake_case(event.value), event_scalar=event, points=number, where=where)
 
 
 def _number(scalar: Scalar) -> int | None:

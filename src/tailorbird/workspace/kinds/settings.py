@@ -192,7 +192,11 @@ def _note_unknown_key(source: Source, table: str, key: str, known: list[str]) ->
     elsewhere = next((one for one in SETTINGS if one.key == key), None)
     hint = f"Did you mean `{close}`? " if close else ""
     if elsewhere is not None and elsewhere.table != table:
-        hint = f"It belongs under `[{elsewhere.table}]`. " if elsewhere.table else "Move it to the top. "
+        hint = (
+            f"It belongs under `[{elsewhere.table}]`. "
+            if elsewhere.table
+            else "Move it to the top. "
+        )
     place = f"[{table}]" if table else "tailorbird.toml"
     _note(source, table, key, f"{place} has no key `{key}`", f"{hint}Known: {', '.join(known)}.")
 

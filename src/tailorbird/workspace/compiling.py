@@ -1,0 +1,60 @@
+"""Compiles each expression on its own, to find what cannot be kept live and what holds for nobody.
+
+What an expression is for everybody new is asked of the compiled form with an empty history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tailorbird.base.time import DAY
+from tailorbird.language import tree
+from tailorbird.language.needs import CompileError, PointsScore
+from tailorbird.language.program import Program, View
+from tailorbird.workspace.definitions import ScoreDefinition
+from tailorbird.workspace.expressions import Expression
+
+# Any instant will do: nothing has happened. A Thursday noon in 2026.
+_SOME_NOW = 20_454 * DAY + DAY // 2
+
+
+def check_compiled(
+    expression: Expression,
+    segments: Mapping[str, tree.Node],
+    scores: Mapping[str, ScoreDefinition],
+    lists: Mapping[str, tuple[str, ...]],
+) -> None:
+    """Note an expression that cannot be kept live; warn of a segment that holds for the empty profile."""
+    if expression.place == "filter":
+        return
+    whole = (0, len(expression.text))
+    try:
+        program = Program(
+            {"asked": expression.node},
+            segments=segments,
+            scores={name: _score(score) for name, score in scores.items()},
+            lists=lists,
+        )
+    except CompileError as error:
+        expression.note(str(error), "", whole)
+        return
+    if expression.place != "segment":
+        return
+    truth, _ = program.evaluate("asked", View(), _SOME_NOW)
+    if truth is True:
+        expression.note(
+            "this holds for somebody of whom nothing is known yet: everybody new enters at once",
+            "If that is not meant, ask for something that has happened, such as "
+            "`any(order_completed) and ...`.",
+            whole,
+            is_warning=True,
+        )
+
+
+def _score(score: ScoreDefinition) -> tree.Node | PointsScore:
+    if score.value is not None:
+        return score.value
+    return PointsScore(
+        points=tuple((one.event, one.points, one.where) for one in score.points),
+        half_life=score.half_life.micros or None if score.half_life is not None else None,
+    )

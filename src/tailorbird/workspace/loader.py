@@ -1,0 +1,353 @@
+"""From the files of a workspace to its definitions: one pure function, all faults together.
+
+`kinds` reads each file, `checking` holds them against one another; here they are joined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tailorbird.base.hashing import hash_text
+from tailorbird.base.names import nearest
+from tailorbird.base.problems import Problem
+from tailorbird.language import tree
+from tailorbird.workspace import checking, layout, names
+from tailorbird.workspace.compiling import check_compiled
+from tailorbird.workspace.definitions import (
+    JourneyDefinition,
+    ScoreDefinition,
+    ScorePoints,
+    SegmentDefinition,
+    TemplateDefinition,
+    Trigger,
+    Workspace,
+    WorkspaceSettings,
+)
+from tailorbird.workspace.expressions import Expression
+from tailorbird.workspace.kinds.journey import JourneyFile, read_journey
+from tailorbird.workspace.kinds.listing import read_list
+from tailorbird.workspace.kinds.schema import read_schema
+from tailorbird.workspace.kinds.score import ScoreFile, read_score
+from tailorbird.workspace.kinds.segment import SegmentFile, read_segment
+from tailorbird.workspace.kinds.settings import read_settings
+from tailorbird.workspace.kinds.template import read_template
+from tailorbird.workspace.source import Source
+
+TemplateCheck = Callable[[TemplateDefinition], list[Problem]]
+
+
+def parse_workspace(
+    files: Mapping[str, str], *, check_template: TemplateCheck | None = None
+) -> tuple[Workspace | None, list[Problem]]:
+    """Read a workspace from its files.
+
+    Args:
+        files: Path relative to the workspace folder (with `/`) -> text. Files that are no
+            definitions are left alone.
+        check_template: Looks into the Liquid of a template (`content.check_template`); without it
+            only the front matter is checked.
+
+    Returns:
+        The workspace, or None where any problem is an error; and all problems, warnings included,
+        in the order of files and places.
+    """
+    reading = _Reading()
+    for path in sorted(files):
+        reading.read(path, files[path])
+    _check(reading, check_template)
+    problems = sorted(reading.problems(), key=lambda one: (one.file, one.line, one.column))
+    if any(problem.severity == "error" for problem in problems):
+        return None, problems
+    return _build(reading, version_of(files)), problems
+
+
+def version_of(files: Mapping[str, str]) -> str:
+    """Return the content hash that names a version: the same definitions, the same version."""
+    parts: list[str] = ["workspace"]
+    for path in sorted(files):
+        if _is_definition(path):
+            parts += [path, files[path]]
+    return hash_text(*parts)
+
+
+def _is_definition(path: str) -> bool:
+    return path in layout.FILES or _place(path) is not None
+
+
+def _place(path: str) -> tuple[str, str, str] | None:
+    """Return (folder, name, ending) of a path where it is a definition's."""
+    folder, _, file = path.partition("/")
+    stem, _, ending = file.rpartition(".")
+    if folder in layout.ENDINGS and "/" not in file and ending in layout.ENDINGS[folder] and stem:
+        return folder, stem, ending
+    return None
+
+
+@dataclass(slots=True)
+class _Reading:
+    """All files as read, before they are held against one another."""
+
+    sources: list[Source] = field(default_factory=list)
+    settings: WorkspaceSettings = field(default_factory=WorkspaceSettings)
+    schema: dict[str, Any] = field(default_factory=dict)
+    segments: dict[str, SegmentFile | None] = field(default_factory=dict)
+    scores: dict[str, ScoreFile | None] = field(default_factory=dict)
+    journeys: dict[str, JourneyFile | None] = field(default_factory=dict)
+    templates: dict[str, TemplateDefinition | None] = field(default_factory=dict)
+    lists: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _origins: dict[tuple[str, str], str] = field(default_factory=dict)
+    _more: list[Problem] = field(default_factory=list)
+
+    def problems(self) -> list[Problem]:
+        """Return everything noted so far."""
+        noted = [problem for source in self.sources for problem in source.problems]
+        return [*noted, *self._more]
+
+    def add(self, problem: Problem) -> None:
+        """Note a problem found by somebody else."""
+        self._more.append(problem)
+
+    def source(self, path: str) -> Source | None:
+        """Return the source of a path."""
+        return next((one for one in self.sources if one.path == path), None)
+
+    def read(self, path: str, text: str) -> None:
+        """Read one file, whatever it is."""
+        source = Source(path, text.replace("\r\n", "\n"))
+        self.sources.append(source)
+        if path == "tailorbird.toml":
+            self.settings = read_settings(source)
+            return
+        if path == "schema.yaml":
+            self.schema = read_schema(source)
+            return
+        place = _place(path)
+        if place is None:
+            _warn_of_stray(source)
+            return
+        folder, name, ending = place
+        if not names.is_name(name):
+            source.note(f"`{name}` cannot be the name of a definition", names.RULE)
+        other = self._origins.setdefault((folder, name), path)
+        if other != path:
+            source.note(
+                f"`{name}` is defined twice: here and in {other}",
+                "Rename or delete one of the two.",
+            )
+            return
+        self._read_definition(source, folder, name, ending)
+
+    def _read_definition(self, source: Source, folder: str, name: str, ending: str) -> None:
+        match folder:
+            case "segments":
+                self.segments[name] = read_segment(source, name)
+            case "scores":
+                self.scores[name] = read_score(source, name)
+            case "journeys":
+                self.journeys[name] = read_journey(source, name)
+            case "templates":
+                self.templates[name] = read_template(source, name, ending)
+            case _:
+                self.lists[name] = read_list(source)
+
+
+def _warn_of_stray(source: Source) -> None:
+    """Warn of files that look like definitions but are not read."""
+    folder, _, rest = source.path.partition("/")
+    if folder in layout.ENDINGS and rest:
+        if "/" in rest:
+            mend = f"Move it up into {folder}/."
+        else:
+            endings = ", ".join(f".{ending}" for ending in layout.ENDINGS[folder])
+            mend = f"Files in {folder}/ end with {endings}."
+        source.note("this file is not read", mend, is_warning=True)
+        return
+    close = nearest(folder, layout.FOLDERS if rest else layout.FILES)
+    if close is not None and source.path.endswith((".yaml", ".yml", ".toml")):
+        source.note("this file is not read", f"Did you mean {close}?", is_warning=True)
+
+
+def _check(reading: _Reading, check_template: TemplateCheck | None) -> None:
+    known = checking.Names(
+        segments={
+            name: [one.when] if one is not None and one.when is not None else []
+            for name, one in reading.segments.items()
+        },
+        scores={name: _score_expressions(one) for name, one in reading.scores.items()},
+        lists=reading.lists,
+        schema=reading.schema,
+    )
+    for expression in _all_expressions(reading):
+        checking.check_references(expression, known)
+    has_cycles = checking.check_cycles(known)
+    for score in reading.scores.values():
+        for row in score.points if score is not None else ():
+            if checking.is_stranger(row.event, known):
+                row.event_scalar.note(
+                    f"unknown event `{row.event}`",
+                    checking.stranger_hint(row.event, known),
+                    is_warning=True,
+                )
+            if row.where is not None:
+                checking.warn_of_strangers(row.where, known, row.event)
+    for expression in _all_expressions(reading):
+        if expression.place != "filter":
+            checking.warn_of_strangers(expression, known)
+    for journey in reading.journeys.values():
+        if journey is not None:
+            _check_journey(reading, journey, known)
+    if not has_cycles:
+        _check_compiled(reading, known)
+    _check_templates(reading, check_template)
+
+
+def _score_expressions(score: ScoreFile | None) -> list[Expression]:
+    if score is None:
+        return []
+    wheres = [row.where for row in score.points if row.where is not None]
+    return [score.value, *wheres] if score.value is not None else wheres
+
+
+def _all_expressions(reading: _Reading) -> list[Expression]:
+    found: list[Expression] = []
+    for segment in reading.segments.values():
+        if segment is not None and segment.when is not None:
+            found.append(segment.when)
+    for score in reading.scores.values():
+        found += _score_expressions(score)
+    for journey in reading.journeys.values():
+        found += journey.conditions if journey is not None else []
+    return found
+
+
+def _check_journey(reading: _Reading, journey: JourneyFile, known: checking.Names) -> None:
+    if journey.segment is not None and journey.segment.value not in reading.segments:
+        name = journey.segment.value
+        journey.segment.note(
+            f"there is no segment `{name}`",
+            f"{names.hint(name, list(reading.segments))} Or make segments/{name}.yaml.",
+        )
+    if journey.event_scalar is not None and journey.event is not None:
+        if not journey.event:
+            journey.event_scalar.note(
+                "an event name needs letters", "For example `event: order_completed`."
+            )
+        elif checking.is_stranger(journey.event, known):
+            journey.event_scalar.note(
+                f"unknown event `{journey.event}`",
+                checking.stranger_hint(journey.event, known),
+                is_warning=True,
+            )
+    for template in journey.templates:
+        if template.value not in reading.templates:
+            template.note(
+                f"there is no template `{template.value}`",
+                f"{names.hint(template.value, list(reading.templates))} "
+                f"Or make templates/{template.value}.liquid.",
+            )
+    settings = reading.settings
+    source = reading.source(f"journeys/{journey.name}.yaml")
+    if journey.marketing_sends and source is not None and not settings.postal_address:
+        source.note(
+            "this journey sends marketing mail, but there is no postal address: such mail will "
+            "be suppressed",
+            "Set `postal_address` under [sender] in tailorbird.toml.",
+            is_warning=True,
+        )
+
+
+def _check_compiled(reading: _Reading, known: checking.Names) -> None:
+    definitions = _definitions(reading)
+    for expression in _all_expressions(reading):
+        if checking.is_whole(expression, known):
+            check_compiled(expression, *definitions)
+
+
+def _check_templates(reading: _Reading, check_template: TemplateCheck | None) -> None:
+    if check_template is None:
+        return
+    for template in reading.templates.values():
+        if template is not None:
+            for problem in check_template(template):
+                reading.add(problem)
+
+
+def _definitions(
+    reading: _Reading,
+) -> tuple[dict[str, tree.Node], dict[str, ScoreDefinition], dict[str, tuple[str, ...]]]:
+    segments = {
+        name: one.when.node
+        for name, one in reading.segments.items()
+        if one is not None and one.when is not None
+    }
+    scores = {name: _score(one) for name, one in reading.scores.items() if one is not None}
+    return segments, scores, reading.lists
+
+
+def _build(reading: _Reading, version: str) -> Workspace:
+    _, scores, lists = _definitions(reading)
+    return Workspace(
+        version=version,
+        settings=reading.settings,
+        segments={
+            name: SegmentDefinition(
+                name=name,
+                title=one.title,
+                description=one.description,
+                when=one.when.node,
+                text=one.when.text,
+            )
+            for name, one in reading.segments.items()
+            if one is not None and one.when is not None
+        },
+        scores=scores,
+        journeys={name: _journey(one) for name, one in reading.journeys.items() if one is not None},
+        templates={name: one for name, one in reading.templates.items() if one is not None},
+        lists=lists,
+        schema=reading.schema,
+    )
+
+
+def _score(score: ScoreFile) -> ScoreDefinition:
+    return ScoreDefinition(
+        name=score.name,
+        title=score.title,
+        description=score.description,
+        value=score.value.node if score.value is not None else None,
+        text=score.value.text if score.value is not None else "",
+        points=tuple(
+            ScorePoints(
+                event=row.event,
+                points=row.points,
+                where=row.where.node if row.where is not None else None,
+            )
+            for row in score.points
+        ),
+        half_life=score.half_life,
+    )
+
+
+def _journey(journey: JourneyFile) -> JourneyDefinition:
+    trigger = Trigger(
+        event=journey.event,
+        where=journey.where.node if journey.where is not None else None,
+        where_text=journey.where.text if journey.where is not None else "",
+        segment=journey.segment.value if journey.segment is not None else None,
+    )
+    rest: dict[str, Any] = {}
+    if journey.freshness is not None:
+        rest["freshness"] = journey.freshness
+    return JourneyDefinition(
+        name=journey.name,
+        title=journey.title,
+        description=journey.description,
+        trigger=trigger,
+        steps=journey.steps,
+        key=journey.key,
+        reentry=journey.reentry,
+        exit=journey.exit.node if journey.exit is not None else None,
+        exit_text=journey.exit.text if journey.exit is not None else "",
+        **rest,
+    )
