@@ -14,10 +14,26 @@ from tailorbird.workspace.names import hint
 
 # What Tailorbird itself writes, and what Segment's calls without a name of their own become.
 OWN_EVENTS = (
-    "identified page_viewed screen_viewed grouped aliased email_sent email_delivered email_opened "
-    "email_link_clicked email_bounced email_marked_as_spam email_suppressed email_failed "
-    "email_held email_expired subscribed unsubscribed consent_given consent_withdrawn"
-).split()
+    "identified",
+    "page_viewed",
+    "screen_viewed",
+    "grouped",
+    "aliased",
+    "email_sent",
+    "email_delivered",
+    "email_opened",
+    "email_link_clicked",
+    "email_bounced",
+    "email_marked_as_spam",
+    "email_suppressed",
+    "email_failed",
+    "email_held",
+    "email_expired",
+    "subscribed",
+    "unsubscribed",
+    "consent_given",
+    "consent_withdrawn",
+)
 OWN_TRAITS = ("email", "phone", "timezone", "locale", "consent")
 
 _EVENT_AS_WRITTEN = re.compile(r"'(?:[^']|'')*'|\w+")
@@ -70,10 +86,10 @@ def check_references(expression: Expression, names: Names) -> None:
     for one in references(expression):
         known = names.of(one.kind)
         if one.name not in known:
-            ending = "txt" if one.kind == "list" else "yaml"
+            place = f"{_FOLDER_OF[one.kind]}/{one.name}.{'txt' if one.kind == 'list' else 'yaml'}"
             expression.note(
                 f"there is no {one.kind} `{one.name}`",
-                f"{hint(one.name, list(known))} Or make {_FOLDER_OF[one.kind]}/{one.name}.{ending}.",
+                f"{hint(one.name, list(known))} Or make {place}.",
                 one.span,
             )
 

@@ -24,7 +24,7 @@ def check_compiled(
     scores: Mapping[str, ScoreDefinition],
     lists: Mapping[str, tuple[str, ...]],
 ) -> None:
-    """Note an expression that cannot be kept live; warn of a segment that holds for the empty profile."""
+    """Note what cannot be kept live, and warn of a segment that holds for the empty profile."""
     if expression.place == "filter":
         return
     whole = (0, len(expression.text))

@@ -211,10 +211,11 @@ def _score_expressions(score: ScoreFile | None) -> list[Expression]:
 
 
 def _all_expressions(reading: _Reading) -> list[Expression]:
-    found: list[Expression] = []
-    for segment in reading.segments.values():
-        if segment is not None and segment.when is not None:
-            found.append(segment.when)
+    found = [
+        segment.when
+        for segment in reading.segments.values()
+        if segment is not None and segment.when is not None
+    ]
     for score in reading.scores.values():
         found += _score_expressions(score)
     for journey in reading.journeys.values():

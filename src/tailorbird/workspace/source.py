@@ -27,7 +27,7 @@ class Source:
         length: int = 1,
         is_warning: bool = False,
     ) -> None:
-        """Note a problem at an offset into the text, counted in characters; None is the whole file."""
+        """Note a problem at an offset in characters into the text; None is the whole file."""
         severity = "warning" if is_warning else "error"
         if offset is None:
             self.problems.append(

@@ -22,7 +22,7 @@ _PLACE_OF_ERROR = re.compile(r"^(.*) \(at line (\d+), column (\d+)\)$")
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting: where it stands (table, key), the type, and a sentence for the reference page."""
+    """One setting: table and key, its type, and a sentence for the reference page."""
 
     table: str
     key: str

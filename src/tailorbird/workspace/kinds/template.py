@@ -1,6 +1,7 @@
-"""`templates/NAME.liquid`, `.html` or `.mjml`: YAML front matter between `---` lines, then the body.
+"""`templates/NAME.liquid`, `.html` or `.mjml`: front matter between `---` lines, then the body.
 
-The Liquid in it is not looked into here: `content` checks that, and is handed in by the caller.
+The front matter is YAML. The Liquid in both is not looked into here: `content` checks that, and is
+handed in by the caller.
 """
 
 from __future__ import annotations

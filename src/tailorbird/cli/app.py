@@ -1,0 +1,92 @@
+"""The commands and what their exit codes mean.
+
+Commands are named as text and imported when they are called: `tailorbird check` does not pay for
+the mail client or the database reader that another command needs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError, Group
+
+from tailorbird import __version__
+from tailorbird.base.problems import OperationalError, ProblemsError
+from tailorbird.cli import output
+
+EPILOGUE = """\
+**Exit codes:** 0 done; 1 something is wrong with what was asked about (faults in definitions, \
+nothing found); 2 the command was written wrongly; 3 something outside failed (a folder, a \
+server, the network); 130 interrupted.
+"""
+
+_RUN = Group("Run", sort_key=0)
+_WRITE = Group("Write definitions", sort_key=1)
+_ASK = Group("Ask", sort_key=2)
+
+_COMMANDS = (
+    ("demo", "demo:demo", _RUN, "Replay a real shop's year: who gets which mail, and why."),
+    ("serve", "serve:serve", _RUN, "Run the server of a workspace."),
+    ("import", "import_events:import_events", _RUN, "Bring in events or people from a file."),
+    ("doctor", "doctor:doctor", _RUN, "Look whether everything is in place."),
+    ("init", "init:init", _WRITE, "Make a new workspace with commented examples and keys."),
+    ("check", "check:check", _WRITE, "Check a workspace: every fault with its place and mend."),
+    ("profile", "profile:app", _ASK, "Show what is known of a person."),
+    ("segment", "segment:app", _ASK, "List segments, show one, list its members."),
+    ("explain", "explain:explain", _ASK, "Show why a mail was sent, or why not."),
+)
+
+
+def make_app(chosen: str = "") -> App:
+    """Return the application with all commands.
+
+    The chosen command shows its own long help; the others stay unimported with one line each.
+    """
+    app = App(
+        name="tailorbird",
+        help="Turns what each customer does into the next e-mail that this customer would want, "
+        "and can show why.",
+        help_epilogue=EPILOGUE,
+        help_format="markdown",
+        version=__version__,
+        exit_on_error=False,
+        print_error=False,
+        suppress_keyboard_interrupt=False,
+        result_action="return_value",
+    )
+    app["--help"].group = app["--version"].group = Group("Options", sort_key=9)
+    for position, (name, place, group, says) in enumerate(_COMMANDS):
+        shown = {} if name == chosen else {"help": says}
+        app.command(f"tailorbird.cli.{place}", name=name, group=group, sort_key=position, **shown)
+    return app
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command and return its exit code; errors are written to standard error."""
+    try:
+        result = make_app(arguments[0] if arguments else "")(list(arguments))
+    except CycloptsError as error:
+        output.complain(str(error), "Try `tailorbird --help`.")
+        return output.USAGE
+    except output.Failure as failure:
+        output.complain(failure.message, failure.mend)
+        return failure.code
+    except ProblemsError as error:
+        output.complain(str(error))
+        return output.WRONG
+    except OperationalError as error:
+        output.complain(str(error))
+        return output.OUTSIDE
+    except KeyboardInterrupt:
+        return output.INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output, such as `head`, has gone: nothing is left to tell.
+        sys.stderr.close()
+        return output.OK
+    return result if isinstance(result, int) else output.OK
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    sys.exit(run(sys.argv[1:]))

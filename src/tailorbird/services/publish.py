@@ -1,0 +1,121 @@
+"""Publishing: what the workspace's files say becomes live, or the old version stays and says why.
+
+A version is kept in the control store under its content hash before anything refers to it; then
+one `activate` record a partition makes it live. A crash between the steps leaves a version that
+nothing refers to, and the next publication does the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tailorbird import __version__
+from tailorbird.base.problems import OperationalError, Problem
+from tailorbird.events.event import ACTIVATE, PARTITIONS, Activate, encode
+from tailorbird.ports.control_store import ControlStore
+from tailorbird.ports.event_log import Draft
+from tailorbird.ports.log_writer import RETRY, LogWriter
+from tailorbird.workspace.definitions import Workspace
+from tailorbird.workspace.loader import parse_workspace
+
+LIVE_VERSION = "live_version"
+PROBLEMS = "workspace_problems"
+
+_ATTEMPTS_MAX = 20
+_PAUSE_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """What a publication came to. `version` is the live one, None where nothing is live yet.
+
+    `is_new` says that this publication made it live; `problems` are those of the files offered.
+    """
+
+    version: str | None
+    is_new: bool
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def is_broken(self) -> bool:
+        """Tell whether the files offered cannot go live."""
+        return any(problem.severity == "error" for problem in self.problems)
+
+
+def checked_workspace(
+    files: Mapping[str, str],
+) -> tuple[Workspace | None, list[Problem]]:
+    """Read a workspace and look into everything, the Liquid of its templates included."""
+    return parse_workspace(files)
+
+
+class Publisher:
+    """Makes the versions of one workspace live, one after the other."""
+
+    def __init__(
+        self,
+        control: ControlStore,
+        writer: LogWriter,
+        *,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._control = control
+        self._writer = writer
+        self._pause = pause
+
+    async def publish(
+        self, files: Mapping[str, str], unreadable: Sequence[Problem] = ()
+    ) -> Publication:
+        """Make these files live where they are sound; else keep what is live and store why.
+
+        Args:
+            files: Path -> text of all definitions.
+            unreadable: Faults found while reading the files; they keep the version from going
+                live as well.
+
+        Raises:
+            OperationalError: the log does not take the records; the call may be repeated.
+        """
+        workspace, found = checked_workspace(files)
+        problems = (*unreadable, *found)
+        live = self._control.get(LIVE_VERSION)
+        is_broken = any(problem.severity == "error" for problem in problems)
+        if workspace is None or is_broken or workspace.version == live:
+            self._store_problems(problems)
+            return Publication(version=live, is_new=False, problems=problems)
+        self._control.save_version(workspace.version, files, await self._writer.now())
+        await self._activate(workspace.version)
+        self._control.set(LIVE_VERSION, workspace.version)
+        self._store_problems(problems)
+        return Publication(version=workspace.version, is_new=True, problems=problems)
+
+    def _store_problems(self, problems: Sequence[Problem]) -> None:
+        text = json.dumps([problem.to_json() for problem in problems], ensure_ascii=False)
+        if self._control.get(PROBLEMS) != text:
+            self._control.set(PROBLEMS, text)
+
+    async def _activate(self, version: str) -> None:
+        body = encode(Activate(version=version, engine_version=__version__))
+        # Not deduplicated: going back to an earlier version is a new activation of it, and
+        # activating the live version once more changes nothing.
+        waiting = [
+            Draft(partition=partition, kind=ACTIVATE, profile_id=0, body=body)
+            for partition in range(PARTITIONS)
+        ]
+        for _ in range(_ATTEMPTS_MAX):
+            answers = await self._writer.append(waiting)
+            waiting = [
+                draft
+                for draft, answer in zip(waiting, answers, strict=True)
+                if answer.status == RETRY
+            ]
+            if not waiting:
+                return
+            await self._pause(_PAUSE_SECONDS)
+        raise OperationalError(
+            f"the log did not take the activation of version {version}; it is tried again",
+            is_retry_safe=True,
+        )
