@@ -31,6 +31,8 @@ def flow_of(journey: JourneyDefinition) -> Flow:
     def lay(sequence: tuple[Step, ...], after: str) -> str:
         first = after
         for step in reversed(sequence):
+            # The loader refuses this with a place; here it would be an endless run.
+            assert step.id not in steps, f"step id {step.id!r} is used twice in {journey.name!r}"
             steps[step.id] = step
             if isinstance(step, Branch):
                 following[step.id] = lay(step.then, first)

@@ -163,10 +163,10 @@ class Program:
         return {key: space[name] for key, name in names.items()}
 
     def _compile_value(self, node: tree.Node) -> Callable[..., Value]:
-        emitter = Emitter(self._needs, self._scope)
-        space = self._run(
-            f"def value(cells, v, now):\n    return {emitter.expression(node, 'now')}\n"
-        )
+        # Explaining must not change what is kept: it asks with needs of its own.
+        emitter = Emitter(Needs(), self._scope)
+        source = f"def value(cells, v, now):\n    return {emitter.expression(node, 'now')}\n"
+        space = self._run(source, emitter.needs.constants)
         found: Callable[..., Value] = space["value"]
         return found
 
