@@ -25,6 +25,15 @@ class ExpressionError(TailorbirdError):
         self.length = max(length, 1)
         super().__init__(self.problem().render())
 
+    @classmethod
+    def at_problem(cls, problem: Problem, text: str) -> ExpressionError:
+        """Make an error of a problem that was found in a text."""
+        lines = text.splitlines(keepends=True)
+        start = sum(map(len, lines[: problem.line - 1])) + problem.column - 1
+        return cls(
+            problem.message, text=text, start=start, length=problem.length, mend=problem.mend
+        )
+
     def problem(self, file: str = "") -> Problem:
         """Return the error as a problem; an excerpt longer than a screen line is cut."""
         return problem_at(
@@ -49,7 +58,7 @@ def problem_at(
     cut = max(0, column - 1 - _EXCERPT_WIDTH_MAX // 2) if len(excerpt) > _EXCERPT_WIDTH_MAX else 0
     excerpt = excerpt[cut : cut + _EXCERPT_WIDTH_MAX]
     room = max(len(excerpt) - (column - 1 - cut), 1)
-    problem = Problem(
+    return Problem(
         message=message,
         mend=mend,
         file=file,
@@ -60,7 +69,6 @@ def problem_at(
         excerpt="" if cut else excerpt,
         severity=severity,
     )
-    return problem
 
 
 def position_of(text: str, offset: int) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""The tables of the grammar: what each call takes. `parser`, `types` and the reference read them."""
+"""The tables of the grammar: what each call takes; read by `parser`, `types`, the reference."""
 
 from __future__ import annotations
 

@@ -1,0 +1,321 @@
+"""Ask an expression about a plain list of events: by the oracle, by the compiled form, over time.
+
+For trials, tests and notebooks; the reducer keeps the compiled form live.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any, TypedDict, Unpack
+
+from tailorbird.base.names import snake_case
+from tailorbird.base.numbers import scaled, unscaled
+from tailorbird.base.time import EARLIEST, LATEST, from_micros
+from tailorbird.language import tree
+from tailorbird.language.accumulators import Cells
+from tailorbird.language.calendar import is_zone
+from tailorbird.language.errors import ExpressionError
+from tailorbird.language.gliding import is_gliding
+from tailorbird.language.history import canonical, read_history, read_instant
+from tailorbird.language.needs import PointsScore
+from tailorbird.language.oracle import Known, Person, value_at
+from tailorbird.language.parser import parse
+from tailorbird.language.program import Program, View
+from tailorbird.language.scope import Scope, find_cycle
+from tailorbird.language.types import check
+from tailorbird.language.values import Lapse, Moment, Value
+
+Events = Sequence[Mapping[str, Any]]
+Instant = str | datetime | int
+
+_WAKE_UPS_MAX = 1_000_000
+
+
+class Given(TypedDict, total=False):
+    """What may be given beside the events; see `evaluate`."""
+
+    traits: Mapping[str, Any] | None
+    context: Mapping[str, Any] | None
+    timezone: str
+    segments: Mapping[str, str | tree.Node] | None
+    scores: Mapping[str, Any] | None
+    lists: Mapping[str, Sequence[str]] | None
+    predictions: Mapping[str, Any] | None
+    clusters: Mapping[str, Any] | None
+    event: Mapping[str, Any] | None
+
+
+def evaluate(text: str, events: Events, now: Instant, **given: Unpack[Given]) -> Any:
+    """Evaluate an expression over a list of events by the oracle, as known at `now`.
+
+    Args:
+        text: The expression.
+        events: Events in the Segment shape; `type` is "track" where absent. Without `receivedAt`
+            an event is known at its timestamp; without `messageId` list position breaks ties.
+        now: RFC 3339 text, datetime or integer microseconds UTC.
+        **given: `traits`, `context` (JSON, lose to any event), `timezone` (default "UTC", loses to
+            a trait of that name), `segments` and `scores` (name -> expression), `lists`
+            (name -> texts), `predictions`, `clusters` (name -> value), `event` (the trigger).
+
+    Returns:
+        True or False for a condition; int, float or Decimal, str, list, timedelta, datetime, or
+        None for a missing value.
+
+    Raises:
+        ExpressionError: the expression is wrong; `line` and `column` tell where.
+        ValueError: an argument cannot be read; the text names index and field.
+
+    Example:
+        >>> orders = [{"event": "Order Completed", "timestamp": "2026-01-31T10:00:00Z"}]
+        >>> evaluate("count(order_completed within 30d)", orders, "2026-02-01")
+        1
+    """
+    node, person = _read(text, given)
+    return plain(value_at(node, read_history(events), read_instant(now, "now"), person))
+
+
+def evaluate_streaming(text: str, events: Events, now: Instant, **given: Unpack[Given]) -> Any:
+    """Evaluate as `evaluate` does, by the compiled accumulators.
+
+    Events are fed in list order, each at the running maximum of what is known; those known after
+    `now` are not fed.
+    """
+    node, person = _read(text, given)
+    until = read_instant(now, "now")
+    stream = _Stream(node, person)
+    clock = EARLIEST
+    for known in read_history(events):
+        if known.known_at <= until:
+            clock = max(clock, known.known_at)
+            stream.feed(known, clock)
+    return plain(stream.ask(until)[0])
+
+
+def changes(
+    text: str,
+    events: Events,
+    *,
+    until: Instant,
+    since: Instant | None = None,
+    **given: Unpack[Given],
+) -> list[datetime]:
+    """List the instants at which the value of an expression changes, up to and including `until`.
+
+    Works through the compiled form: records one after the other as they become known, and between
+    them the deadlines that it announces. Before the first record stands the value for the empty
+    history. With `since` the list begins there.
+
+    Raises:
+        ExpressionError: the expression is wrong, or its value changes all the time.
+        ValueError: an argument cannot be read.
+    """
+    node, person = _read(text, given)
+    if is_gliding(node, Scope(scores=person.scores)):
+        raise ExpressionError(
+            "the value changes all the time",
+            text=text,
+            length=len(text),
+            mend="Compare it with a constant, for example: since(order_completed) > 30d",
+        )
+    end = read_instant(until, "until")
+    start = None if since is None else read_instant(since, "since")
+    history = sorted(read_history(events), key=lambda known: known.known_at)
+    history = [known for known in history if known.known_at <= end]
+    begin = [at for at in (start, history[0].known_at if history else None) if at is not None]
+    if not begin:
+        return []
+    found = _Stream(node, person).changes(history, min(begin), end)
+    return [from_micros(at) for at in found if start is None or at >= start]
+
+
+def plain(value: Value) -> Any:
+    """Return a value of the language as plain Python."""
+    if isinstance(value, Moment):
+        return from_micros(min(max(value, EARLIEST), LATEST))
+    if isinstance(value, Lapse):
+        return timedelta(microseconds=value)
+    if isinstance(value, tuple):
+        return [plain(item) for item in value]
+    return unscaled(value) if type(value) is int else value
+
+
+class _Stream:
+    """A profile that is fed one event after the other."""
+
+    def __init__(self, node: tree.Node, person: Person) -> None:
+        lists = {name: tuple(items) for name, items in person.lists.items()}
+        self._program = Program(
+            {"answer": node}, segments=person.segments, scores=person.scores, lists=lists
+        )
+        self._person = person
+        self._cells: Cells = {}
+        self._traits: dict[str, tuple[tuple[int, int], Any]] = {}
+        self._context: tuple[tuple[int, int], Mapping[str, Any]] | None = None
+        self._value: Value = None
+        self._flip: int | None = None
+
+    def feed(self, known: Known, now: int) -> None:
+        """Take an event in."""
+        event = known.event
+        place = (event.timestamp, event.order)
+        if event.type == "identify":
+            for name, value in event.properties.items():
+                if name not in self._traits or self._traits[name][0] < place:
+                    self._traits[name] = (place, value)
+        if event.context and (self._context is None or self._context[0] < place):
+            self._context = (place, event.context)
+        self._program.add(self._cells, event, now)
+
+    def ask(self, now: int) -> tuple[Value, int | None]:
+        """Return the value at `now` and the first instant at which it may differ."""
+        person = self._person
+        traits = {**person.traits, **{name: value for name, (_, value) in self._traits.items()}}
+        own = traits.get("timezone")
+        view = View(
+            cells=self._cells,
+            traits=traits,
+            context=person.context if self._context is None else self._context[1],
+            event=person.event,
+            timezone=own if isinstance(own, str) and is_zone(own) else person.timezone,
+            predictions=person.predictions,
+        )
+        return self._program.evaluate("answer", view, now)
+
+    def changes(self, history: Sequence[Known], begin: int, end: int) -> Iterator[int]:
+        """Yield the instants of change from `begin` to `end`."""
+        self._value, self._flip = self.ask(begin - 1)
+        for now, group in groupby(history, key=lambda known: known.known_at):
+            # A deadline equal to a record's now is settled with the record included.
+            yield from self._wake_ups(now)
+            for known in group:
+                self.feed(known, now)
+            if self._is_changed(now):
+                yield now
+        yield from self._wake_ups(end + 1)
+
+    def _wake_ups(self, before: int) -> Iterator[int]:
+        """Follow the announced deadlines before an instant; yield those that change the value."""
+        for _ in range(_WAKE_UPS_MAX):
+            now = self._flip
+            if now is None or now >= before:
+                return
+            if self._is_changed(now):
+                yield now
+        raise RuntimeError(f"more than {_WAKE_UPS_MAX:,} deadlines between two records")
+
+    def _is_changed(self, now: int) -> bool:
+        known = self._value
+        self._value, self._flip = self.ask(now)
+        return type(known) is not type(self._value) or known != self._value
+
+
+def _read(text: str, given: Given) -> tuple[tree.Node, Person]:
+    unknown = sorted(set(given) - set(Given.__annotations__))
+    if unknown:
+        known = ", ".join(Given.__annotations__)
+        raise TypeError(f"unknown argument '{unknown[0]}'; known are {known}")
+    timezone = given.get("timezone", "UTC")
+    if not is_zone(timezone):
+        raise ValueError(f"timezone is {timezone!r}, which is no IANA name such as Europe/Berlin")
+    segments = {
+        name: _node(part, f"segment '{name}'")
+        for name, part in (given.get("segments") or {}).items()
+    }
+    scores = {name: _score(name, part) for name, part in (given.get("scores") or {}).items()}
+    lists = given.get("lists") or {}
+    predictions = {
+        (kind, name): canonical(value)
+        for kind, values in (
+            ("prediction", given.get("predictions") or {}),
+            ("cluster", given.get("clusters") or {}),
+        )
+        for name, value in values.items()
+    }
+    node = parse(text)
+    scope = Scope(place="journey", segments=segments, scores=scores, lists=lists)
+    _, problems = check(node, scope, text)
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if errors:
+        raise ExpressionError.at_problem(errors[0], text)
+    _refuse_cycles(segments, scores)
+    person = Person(
+        traits=canonical(given.get("traits") or {}),
+        context=canonical(given.get("context") or {}),
+        timezone=timezone,
+        event=_trigger(given.get("event")),
+        segments=segments,
+        scores=scores,
+        lists={name: tuple(map(canonical, items)) for name, items in lists.items()},
+        predictions=predictions,
+    )
+    return node, person
+
+
+def _refuse_cycles(
+    segments: Mapping[str, tree.Node], scores: Mapping[str, tree.Node | PointsScore]
+) -> None:
+    places = [("segment", name) for name in segments] + [("score", name) for name in scores]
+    for place in places:
+        way = find_cycle(place, segments, scores)
+        if way:
+            raise ExpressionError(
+                f"{place[0]} '{place[1]}' refers to itself: {' -> '.join(way)}",
+                mend="Take the common part out into a definition of its own.",
+            )
+
+
+def _node(given: str | tree.Node, what: str) -> tree.Node:
+    if isinstance(given, tree.Node):
+        return given
+    try:
+        return parse(given)
+    except ExpressionError as error:
+        error.add_note(f"in {what}")
+        raise
+
+
+def _score(name: str, given: Any) -> tree.Node | PointsScore:
+    """A score is an expression, or points per event: {"points": [...], "half_life": "7d"}."""
+    if isinstance(given, PointsScore):
+        return given
+    if not isinstance(given, Mapping):
+        return _node(given, f"score '{name}'")
+    points = []
+    for item in given.get("points", ()):
+        number = scaled(item.get("points"))
+        if number is None:
+            raise ValueError(f"score '{name}': points is {item.get('points')!r}, not a number")
+        where = item.get("where")
+        points.append(
+            (
+                snake_case(str(item.get("event"))),
+                number,
+                parse(where, in_where=True) if isinstance(where, str) else where,
+            )
+        )
+    return PointsScore(points=tuple(points), half_life=_half_life(name, given.get("half_life")))
+
+
+def _half_life(name: str, given: Any) -> int | None:
+    if given is None:
+        return None
+    node = parse(given) if isinstance(given, str) else None
+    if not isinstance(node, tree.DurationValue) or not node.duration.micros:
+        raise ValueError(
+            f"score '{name}': half_life is {given!r}; write it like 7d, without months"
+        )
+    return node.duration.micros
+
+
+def _trigger(given: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    if given is None:
+        return None
+    event = read_history([given])[0].event
+    return {
+        "name": event.name,
+        "message_id": event.message_id,
+        "timestamp": event.timestamp,
+        "properties": event.properties,
+    }
