@@ -32,8 +32,7 @@ def _places(text: str, node: yaml.ScalarNode) -> list[int]:
     places: list[int] = []
     for character in node.value:
         if not character.isspace():
-            while at < end and text[at].isspace():
-                at += 1
+            at = _skip_space(text, at, end, is_double=is_double)
         if is_double and at < end and text[at] == "\\":
             places.append(at)
             at += _escape_length(text, at)
@@ -46,6 +45,13 @@ def _places(text: str, node: yaml.ScalarNode) -> list[int]:
         # A doubled quote inside single quotes stands for one.
         at += 2 if node.style == "'" and text.startswith("''", at) else 1
     return places
+
+
+def _skip_space(text: str, at: int, end: int, *, is_double: bool) -> int:
+    """Skip white space and, in double quotes, line ends escaped by a backslash."""
+    while at < end and (text[at].isspace() or (is_double and text.startswith("\\\n", at))):
+        at += 1
+    return at
 
 
 def _first(text: str, node: yaml.ScalarNode) -> int:

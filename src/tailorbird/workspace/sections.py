@@ -105,6 +105,8 @@ class Scalar:
         is_warning: bool = False,
     ) -> None:
         """Note a problem at an offset into the value; without `length` the rest is underlined."""
+        # What comes after the last word, such as an operand that is missing, is shown right there.
+        at = min(at, len(self.value.rstrip()))
         start = offset_in_file(self.source.text, self.node, at)
         span = len(self.value) - at if length is None else length
         last = offset_in_file(self.source.text, self.node, at + max(span, 1) - 1)
