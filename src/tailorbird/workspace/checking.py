@@ -2,42 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tailorbird.base.problems import Problem
 from tailorbird.language import tree
-from tailorbird.language.walk import children, nodes
-from tailorbird.workspace.expressions import Expression
+from tailorbird.language.grammar import BOOLEAN, NUMBER_TYPE
+from tailorbird.language.needs import PointsScore
+from tailorbird.language.scope import BUILT_IN_EVENTS, JOURNEY, SCORE, SEGMENT, Scope
+from tailorbird.language.types import check
+from tailorbird.language.walk import nodes
+from tailorbird.workspace.expressions import FILTER, Expression
 from tailorbird.workspace.names import hint
 
-# What Tailorbird itself writes, and what Segment's calls without a name of their own become.
-OWN_EVENTS = (
-    "identified",
-    "page_viewed",
-    "screen_viewed",
-    "grouped",
-    "aliased",
-    "email_sent",
-    "email_delivered",
-    "email_opened",
-    "email_link_clicked",
-    "email_bounced",
-    "email_marked_as_spam",
-    "email_suppressed",
-    "email_failed",
-    "email_held",
-    "email_expired",
-    "subscribed",
-    "unsubscribed",
-    "consent_given",
-    "consent_withdrawn",
-)
+EXPECTS = {SEGMENT: BOOLEAN, SCORE: NUMBER_TYPE, JOURNEY: BOOLEAN}
 OWN_TRAITS = ("email", "phone", "timezone", "locale", "consent")
-
-_EVENT_AS_WRITTEN = re.compile(r"'(?:[^']|'')*'|\w+")
-_FOLDER_OF = {"segment": "segments", "score": "scores", "list": "lists"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +35,9 @@ class Names:
 
     segments: Mapping[str, list[Expression]] = field(default_factory=dict)
     scores: Mapping[str, list[Expression]] = field(default_factory=dict)
-    lists: Mapping[str, Any] = field(default_factory=dict)
+    lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    segment_nodes: Mapping[str, tree.Node] = field(default_factory=dict)
+    score_nodes: Mapping[str, tree.Node | PointsScore] = field(default_factory=dict)
     schema: Mapping[str, Any] = field(default_factory=dict)
 
     def of(self, kind: str) -> Mapping[str, Any]:
@@ -79,19 +61,6 @@ def references(expression: Expression) -> list[Reference]:
             case tree.ListRef():
                 found.append(Reference("list", node.name, node.span))
     return sorted(found, key=lambda one: one.span)
-
-
-def check_references(expression: Expression, names: Names) -> None:
-    """Note names that stand for nothing."""
-    for one in references(expression):
-        known = names.of(one.kind)
-        if one.name not in known:
-            place = f"{_FOLDER_OF[one.kind]}/{one.name}.{'txt' if one.kind == 'list' else 'yaml'}"
-            expression.note(
-                f"there is no {one.kind} `{one.name}`",
-                f"{hint(one.name, list(known))} Or make {place}.",
-                one.span,
-            )
 
 
 def check_cycles(names: Names) -> bool:
@@ -146,72 +115,74 @@ def is_whole(expression: Expression, names: Names) -> bool:
     return True
 
 
-def warn_of_strangers(expression: Expression, names: Names, event: str | None = None) -> None:
-    """Warn of events, properties and traits that schema.yaml does not list.
+def check_types(expression: Expression, names: Names, *, has_cycles: bool) -> None:
+    """Note wrong names, types and places; warn of what only schema.yaml objects to.
 
-    `event` is the one that a filter outside of an aggregate looks at.
+    `has_cycles` keeps definitions from being followed into one another.
     """
-    _warn_below(expression, expression.node, names, event)
-
-
-def _warn_below(expression: Expression, node: tree.Node, names: Names, event: str | None) -> None:
-    traits = names.schema.get("traits", {})
-    match node:
-        case tree.Selector():
-            event = node.event
-            _warn_of_event(expression, node, names)
-            if node.path:
-                _warn_of_property(expression, event, node.path, node.span, names)
-        case tree.Property() if event is not None:
-            _warn_of_property(expression, event, node.parts, node.span, names)
-        case tree.Path(root="traits") if traits and node.parts[0] not in traits:
-            if node.parts[0] not in OWN_TRAITS:
-                expression.note(
-                    f"the trait `{node.parts[0]}` is not listed in schema.yaml",
-                    f"{hint(node.parts[0], list(traits))} Or list it there.",
-                    node.span,
-                    is_warning=True,
-                )
-    # An item of a list (any(order.products where ...)) has properties of its own.
-    is_item = isinstance(node, tree.Selector) and bool(node.path)
-    for child in children(node):
-        _warn_below(expression, child, names, None if is_item else event)
-
-
-def _warn_of_event(expression: Expression, node: tree.Selector, names: Names) -> None:
-    if not is_stranger(node.event, names):
+    scope = _scope(expression, names, has_cycles=has_cycles)
+    faults = _checked(expression, scope)
+    for fault in faults:
+        expression.note(fault.message, fault.mend, _span(expression, fault))
+    if not names.schema or is_stranger(expression.event, names):
         return
-    start = node.span[0]
-    written = _EVENT_AS_WRITTEN.match(expression.scalar.value, start)
-    expression.note(
-        f"unknown event `{node.event}`",
-        stranger_hint(node.event, names),
-        (start, written.end() if written else start + 1),
-        is_warning=True,
+    events = names.schema.get("events") or None
+    strict = replace(
+        scope,
+        events=events and {name: one["properties"] for name, one in events.items()},
+        traits=_traits(names),
     )
+    for fault in _checked(expression, strict):
+        if fault not in faults:
+            span = _span(expression, fault)
+            expression.note(fault.message, fault.mend, span, is_warning=True)
+
+
+def _checked(expression: Expression, scope: Scope) -> list[Problem]:
+    """Check an expression; a filter is checked as part of a question about its event."""
+    node, expects = expression.node, EXPECTS.get(expression.place)
+    if expression.place == FILTER:
+        selector = tree.Selector(event=expression.event, where=node)
+        node, expects = tree.Aggregate(kind="any", selectors=(selector,)), None
+    return check(node, scope, expression.scalar.value, expects=expects)[1]
+
+
+def _scope(expression: Expression, names: Names, *, has_cycles: bool) -> Scope:
+    # Definitions that are broken, or that go round in circles, count as known and as anything.
+    broken = tree.Boolean(value=False)
+    segments: dict[str, tree.Node] = dict.fromkeys(names.segments, broken)
+    scores: dict[str, tree.Node | PointsScore] = dict.fromkeys(
+        names.scores, PointsScore(points=(), half_life=None)
+    )
+    if not has_cycles:
+        segments |= names.segment_nodes
+        scores |= names.score_nodes
+    return Scope(
+        place=SCORE if expression.place == FILTER else expression.place,
+        segments=segments,
+        scores=scores,
+        lists=names.lists,
+    )
+
+
+def _traits(names: Names) -> dict[str, str] | None:
+    traits = names.schema.get("traits")
+    return {**dict.fromkeys(OWN_TRAITS, "any"), **traits} if traits else None
+
+
+def _span(expression: Expression, fault: Problem) -> tree.Span:
+    lines = expression.scalar.value.splitlines(keepends=True)
+    start = sum(map(len, lines[: fault.line - 1])) + fault.column - 1
+    return start, start + fault.length
 
 
 def is_stranger(event: str, names: Names) -> bool:
     """Tell whether schema.yaml lists events, but not this one, which is not one of ours either."""
     events = names.schema.get("events", {})
-    return bool(events) and event not in events and event not in OWN_EVENTS
+    return bool(events) and bool(event) and event not in (*events, *BUILT_IN_EVENTS)
 
 
 def stranger_hint(event: str, names: Names) -> str:
     """Return what to do about an event that schema.yaml does not list."""
-    known = [*names.schema.get("events", {}), *OWN_EVENTS]
-    return f"{hint(event, known)} Or list it in schema.yaml."
-
-
-def _warn_of_property(
-    expression: Expression, event: str, parts: tuple[str, ...], span: tree.Span, names: Names
-) -> None:
-    listed = names.schema.get("events", {}).get(event, {}).get("properties", {})
-    head = parts[1] if parts[0] == "properties" and len(parts) > 1 else parts[0]
-    if listed and head not in listed and head != "context":
-        expression.note(
-            f"`{event}` has no property `{head}` in schema.yaml",
-            f"{hint(head, list(listed))} Or list it there.",
-            span,
-            is_warning=True,
-        )
+    known = [*names.schema.get("events", {}), *BUILT_IN_EVENTS]
+    return f"{hint(event, known)} Or declare it in schema.yaml."

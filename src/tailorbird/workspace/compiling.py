@@ -11,8 +11,7 @@ from tailorbird.base.time import DAY
 from tailorbird.language import tree
 from tailorbird.language.needs import CompileError, PointsScore
 from tailorbird.language.program import Program, View
-from tailorbird.workspace.definitions import ScoreDefinition
-from tailorbird.workspace.expressions import Expression
+from tailorbird.workspace.expressions import FILTER, Expression
 
 # Any instant will do: nothing has happened. A Thursday noon in 2026.
 _SOME_NOW = 20_454 * DAY + DAY // 2
@@ -21,20 +20,15 @@ _SOME_NOW = 20_454 * DAY + DAY // 2
 def check_compiled(
     expression: Expression,
     segments: Mapping[str, tree.Node],
-    scores: Mapping[str, ScoreDefinition],
+    scores: Mapping[str, tree.Node | PointsScore],
     lists: Mapping[str, tuple[str, ...]],
 ) -> None:
     """Note what cannot be kept live, and warn of a segment that holds for the empty profile."""
-    if expression.place == "filter":
+    if expression.place == FILTER:
         return
     whole = (0, len(expression.text))
     try:
-        program = Program(
-            {"asked": expression.node},
-            segments=segments,
-            scores={name: _score(score) for name, score in scores.items()},
-            lists=lists,
-        )
+        program = Program({"asked": expression.node}, segments=segments, scores=scores, lists=lists)
     except CompileError as error:
         expression.note(str(error), "", whole)
         return
@@ -49,12 +43,3 @@ def check_compiled(
             whole,
             is_warning=True,
         )
-
-
-def _score(score: ScoreDefinition) -> tree.Node | PointsScore:
-    if score.value is not None:
-        return score.value
-    return PointsScore(
-        points=tuple((one.event, one.points, one.where) for one in score.points),
-        half_life=score.half_life.micros or None if score.half_life is not None else None,
-    )

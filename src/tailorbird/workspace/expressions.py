@@ -13,18 +13,26 @@ from tailorbird.language.parser import parse
 from tailorbird.language.tree import Node
 from tailorbird.workspace.sections import Scalar, Section
 
+FILTER = "filter"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expression:
     """A parsed expression, the text that it came from, and where it may look.
 
-    `place` is what the type checker calls it: segment, score, journey or filter.
+    `place` is segment, score, journey or filter: a filter sees one event, named by `event`.
     """
 
     node: Node
     text: str
     scalar: Scalar
     place: str
+    event: str = ""
+
+    @property
+    def fault_count(self) -> int:
+        """Return the number of errors noted so far in this expression's file."""
+        return self.scalar.source.error_count
 
     def note(
         self, message: str, mend: str, span: tuple[int, int], *, is_warning: bool = False
@@ -34,17 +42,17 @@ class Expression:
         self.scalar.note(message, mend, at=start, length=max(end - start, 1), is_warning=is_warning)
 
 
-def read_expression(section: Section, key: str, place: str) -> Expression | None:
+def read_expression(section: Section, key: str, place: str, event: str = "") -> Expression | None:
     """Parse the expression under a key; notes what is wrong and returns None."""
     scalar = section.scalar(key)
     if scalar is None:
         return None
     try:
-        node = parse(scalar.value, in_where=place == "filter")
+        node = parse(scalar.value, in_where=place == FILTER)
     except ExpressionError as error:
         note_expression_error(scalar, error)
         return None
-    return Expression(node=node, text=scalar.value.strip(), scalar=scalar, place=place)
+    return Expression(node=node, text=scalar.value.strip(), scalar=scalar, place=place, event=event)
 
 
 def note_expression_error(

@@ -13,6 +13,7 @@ from tailorbird.base.hashing import hash_text
 from tailorbird.base.names import nearest
 from tailorbird.base.problems import Problem
 from tailorbird.language import tree
+from tailorbird.language.needs import PointsScore
 from tailorbird.workspace import checking, layout, names
 from tailorbird.workspace.compiling import check_compiled
 from tailorbird.workspace.definitions import (
@@ -33,6 +34,7 @@ from tailorbird.workspace.kinds.score import ScoreFile, read_score
 from tailorbird.workspace.kinds.segment import SegmentFile, read_segment
 from tailorbird.workspace.kinds.settings import read_settings
 from tailorbird.workspace.kinds.template import read_template
+from tailorbird.workspace.sections import Scalar
 from tailorbird.workspace.source import Source
 
 TemplateCheck = Callable[[TemplateDefinition], list[Problem]]
@@ -170,37 +172,62 @@ def _warn_of_stray(source: Source) -> None:
 
 
 def _check(reading: _Reading, check_template: TemplateCheck | None) -> None:
-    known = checking.Names(
+    known = _names(reading)
+    has_cycles = checking.check_cycles(known)
+    for score in reading.scores.values():
+        for row in score.points if score is not None else ():
+            _warn_of_event(row.event, row.event_scalar, known)
+    for expression in _all_expressions(reading):
+        before = expression.fault_count
+        checking.check_types(expression, known, has_cycles=has_cycles)
+        is_sound = expression.fault_count == before
+        if is_sound and not has_cycles and checking.is_whole(expression, known):
+            check_compiled(expression, known.segment_nodes, known.score_nodes, known.lists)
+    for journey in reading.journeys.values():
+        if journey is not None:
+            _check_journey(reading, journey, known)
+    if check_template is not None:
+        for template in reading.templates.values():
+            for problem in check_template(template) if template is not None else ():
+                reading.add(problem)
+
+
+def _names(reading: _Reading) -> checking.Names:
+    return checking.Names(
         segments={
             name: [one.when] if one is not None and one.when is not None else []
             for name, one in reading.segments.items()
         },
         scores={name: _score_expressions(one) for name, one in reading.scores.items()},
         lists=reading.lists,
+        segment_nodes={
+            name: one.when.node
+            for name, one in reading.segments.items()
+            if one is not None and one.when is not None
+        },
+        score_nodes={
+            name: _compiled(one) for name, one in reading.scores.items() if one is not None
+        },
         schema=reading.schema,
     )
-    for expression in _all_expressions(reading):
-        checking.check_references(expression, known)
-    has_cycles = checking.check_cycles(known)
-    for score in reading.scores.values():
-        for row in score.points if score is not None else ():
-            if checking.is_stranger(row.event, known):
-                row.event_scalar.note(
-                    f"unknown event `{row.event}`",
-                    checking.stranger_hint(row.event, known),
-                    is_warning=True,
-                )
-            if row.where is not None:
-                checking.warn_of_strangers(row.where, known, row.event)
-    for expression in _all_expressions(reading):
-        if expression.place != "filter":
-            checking.warn_of_strangers(expression, known)
-    for journey in reading.journeys.values():
-        if journey is not None:
-            _check_journey(reading, journey, known)
-    if not has_cycles:
-        _check_compiled(reading, known)
-    _check_templates(reading, check_template)
+
+
+def _warn_of_event(event: str, scalar: Scalar, known: checking.Names) -> None:
+    if checking.is_stranger(event, known):
+        mend = checking.stranger_hint(event, known)
+        scalar.note(f"unknown event `{event}`", mend, is_warning=True)
+
+
+def _compiled(score: ScoreFile) -> tree.Node | PointsScore:
+    if score.value is not None:
+        return score.value.node
+    return PointsScore(
+        points=tuple(
+            (row.event, row.points, row.where.node if row.where is not None else None)
+            for row in score.points
+        ),
+        half_life=(score.half_life.micros or None) if score.half_life is not None else None,
+    )
 
 
 def _score_expressions(score: ScoreFile | None) -> list[Expression]:
@@ -227,7 +254,7 @@ def _check_journey(reading: _Reading, journey: JourneyFile, known: checking.Name
     if journey.segment is not None and journey.segment.value not in reading.segments:
         name = journey.segment.value
         journey.segment.note(
-            f"there is no segment `{name}`",
+            f"unknown segment `{name}`",
             f"{names.hint(name, list(reading.segments))} Or make segments/{name}.yaml.",
         )
     if journey.event_scalar is not None and journey.event is not None:
@@ -235,16 +262,11 @@ def _check_journey(reading: _Reading, journey: JourneyFile, known: checking.Name
             journey.event_scalar.note(
                 "an event name needs letters", "For example `event: order_completed`."
             )
-        elif checking.is_stranger(journey.event, known):
-            journey.event_scalar.note(
-                f"unknown event `{journey.event}`",
-                checking.stranger_hint(journey.event, known),
-                is_warning=True,
-            )
+        _warn_of_event(journey.event, journey.event_scalar, known)
     for template in journey.templates:
         if template.value not in reading.templates:
             template.note(
-                f"there is no template `{template.value}`",
+                f"unknown template `{template.value}`",
                 f"{names.hint(template.value, list(reading.templates))} "
                 f"Or make templates/{template.value}.liquid.",
             )
@@ -259,36 +281,7 @@ def _check_journey(reading: _Reading, journey: JourneyFile, known: checking.Name
         )
 
 
-def _check_compiled(reading: _Reading, known: checking.Names) -> None:
-    definitions = _definitions(reading)
-    for expression in _all_expressions(reading):
-        if checking.is_whole(expression, known):
-            check_compiled(expression, *definitions)
-
-
-def _check_templates(reading: _Reading, check_template: TemplateCheck | None) -> None:
-    if check_template is None:
-        return
-    for template in reading.templates.values():
-        if template is not None:
-            for problem in check_template(template):
-                reading.add(problem)
-
-
-def _definitions(
-    reading: _Reading,
-) -> tuple[dict[str, tree.Node], dict[str, ScoreDefinition], dict[str, tuple[str, ...]]]:
-    segments = {
-        name: one.when.node
-        for name, one in reading.segments.items()
-        if one is not None and one.when is not None
-    }
-    scores = {name: _score(one) for name, one in reading.scores.items() if one is not None}
-    return segments, scores, reading.lists
-
-
 def _build(reading: _Reading, version: str) -> Workspace:
-    _, scores, lists = _definitions(reading)
     return Workspace(
         version=version,
         settings=reading.settings,
@@ -303,10 +296,10 @@ def _build(reading: _Reading, version: str) -> Workspace:
             for name, one in reading.segments.items()
             if one is not None and one.when is not None
         },
-        scores=scores,
+        scores={name: _score(one) for name, one in reading.scores.items() if one is not None},
         journeys={name: _journey(one) for name, one in reading.journeys.items() if one is not None},
         templates={name: one for name, one in reading.templates.items() if one is not None},
-        lists=lists,
+        lists=reading.lists,
         schema=reading.schema,
     )
 

@@ -53,9 +53,9 @@ class Source:
         )
 
     @property
-    def has_errors(self) -> bool:
-        """Tell whether anything noted so far keeps this file from going live."""
-        return any(problem.severity == "error" for problem in self.problems)
+    def error_count(self) -> int:
+        """Return the number of problems noted so far that keep this file from going live."""
+        return sum(problem.severity == "error" for problem in self.problems)
 
     def offset_of(self, line: int, column: int) -> int:
         """Return the offset of a line and column, both counted from 1."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tailorbird.workspace.loader import parse_workspace
 
 FORMS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tailorbird.base.problems import Problem
 from tailorbird.workspace.loader import parse_workspace
 
@@ -42,15 +43,20 @@ ERRORS = [
     (SEGMENT, "", "", "the file is empty", "delete the file"),
     (SEGMENT, "when: a\x07b\n", "\x07", "a character that YAML does not allow", "Remove it"),
     (SEGMENT, "when: {a: 1}\n? [x]\n: y\n", "[", "a key must be a word", "key: value"),
-    (SEGMENT, "when: in segment('vpi')\n", "in segment('vpi')", "no segment `vpi`", "`vip`"),
-    (SEGMENT, "when: score('heat') > 1\n", "score('heat')", "no score `heat`", "heat.yaml"),
+    (SEGMENT, "when: in segment('vpi')\n", "in segment('vpi')", "unknown segment `vpi`", "vip"),
+    (SEGMENT, "when: score('heat') > 1\n", "score('heat')", "unknown score `heat`", "no score yet"),
     (
         SEGMENT,
         "when: traits.city in list('citis')\n",
         "list('citis')",
-        "no list `citis`",
-        "`cities`",
+        "unknown list `citis`",
+        "cities",
     ),
+    (SEGMENT, "when: count(a) > '5'\n", "count(a) > '5'", "compared with a text", "quotes"),
+    (SEGMENT, "when: count(a)\n", "count(a)", "not a condition", "> 0"),
+    (SEGMENT, "when: event.properties.x > 1\n", "event.properties.x", "cannot be used", "last("),
+    (SEGMENT, "when: hour(now) > 8\n", "hour(now)", "cannot be used in a segment", "journey"),
+    (SCORE, "value: any(a)\n", "any(a)", "a number is needed", "count("),
     (SCORE, "title: x\n", "t", "either `value` or `points`", "For example"),
     (
         SCORE,
@@ -87,7 +93,13 @@ ERRORS = [
         "either",
         "one",
     ),
-    (JOURNEY, "enter: {segment: vpi}\nsteps: [{id: a, wait: 1d}]\n", "vpi", "no segment", "`vip`"),
+    (
+        JOURNEY,
+        "enter: {segment: vpi}\nsteps: [{id: a, wait: 1d}]\n",
+        "vpi",
+        "unknown segment",
+        "`vip`",
+    ),
     (
         JOURNEY,
         "enter: {segment: vip, where: 1 > 0}\nsteps: [{id: a, wait: 1d}]\n",
@@ -173,7 +185,7 @@ ERRORS = [
         JOURNEY,
         "enter: {event: a}\nsteps: [{id: x, send: helo}]\n",
         "helo",
-        "no template",
+        "unknown template",
         "`hello`",
     ),
     (

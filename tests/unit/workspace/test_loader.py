@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tailorbird.base.numbers import SCALE
 from tailorbird.base.time import DAY, Duration
 from tailorbird.language.parser import parse
@@ -193,10 +194,48 @@ FILES = (
     "lists/a.txt",
 )
 WORDS = st.sampled_from(
-    "when: value: points: steps: enter: {event: id: send: wait: if: then: - [ ] { } ' \" | > , : "
-    "# --- & * ! any(a) 3d \n \n\n [mail] = smtp_url name true null in segment('a') score('a')".split(
-        " "
-    )
+    [
+        "when:",
+        "value:",
+        "points:",
+        "steps:",
+        "enter:",
+        "{event:",
+        "id:",
+        "send:",
+        "wait:",
+        "if:",
+        "then:",
+        "-",
+        "[",
+        "]",
+        "{",
+        "}",
+        "'",
+        '"',
+        "|",
+        ">",
+        ",",
+        ":",
+        "#",
+        "---",
+        "&",
+        "*",
+        "!",
+        "any(a)",
+        "3d",
+        "\n",
+        "\n\n",
+        "[mail]",
+        "=",
+        "smtp_url",
+        "name",
+        "true",
+        "null",
+        "in",
+        "segment('a')",
+        "score('a')",
+    ]
 )
 
 

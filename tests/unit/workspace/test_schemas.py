@@ -11,6 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+
 from tailorbird.workspace.definitions import Workspace
 from tailorbird.workspace.kinds import journey, schema, score, segment, settings, template
 from tailorbird.workspace.loader import parse_workspace

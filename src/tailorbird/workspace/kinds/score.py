@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from tailorbird.base.names import snake_case
 from tailorbird.base.numbers import scaled
 from tailorbird.base.time import Duration
-from tailorbird.workspace.expressions import Expression, read_expression
+from tailorbird.workspace.expressions import FILTER, Expression, read_expression
 from tailorbird.workspace.sections import Scalar, Section, compose
 from tailorbird.workspace.source import Source
 
@@ -73,7 +73,8 @@ def read_score(source: Source, name: str) -> ScoreFile | None:
 def _read_row(section: Section) -> PointsRow | None:
     event = section.required("event", "order_completed")
     points = section.required("points", "10")
-    where = read_expression(section, "where", "filter")
+    name = snake_case(event.value) if event is not None else ""
+    where = read_expression(section, "where", FILTER, name)
     number = None if points is None else _number(points)
     if event is None or number is None:
         return None
