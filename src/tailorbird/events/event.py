@@ -12,6 +12,7 @@ from tailorbird.base.hashing import hash64
 EVENT = "event"
 TICK = "tick"  # time passed: fires the due deadlines of a partition
 ACTIVATE = "activate"  # a published version of the workspace becomes live in a partition
+LINK = "link"  # identifiers that from here on point at the profile; the identity store's source
 MERGE_OUT = "merge_out"  # in the loser's partition: hand your state over
 MERGE_IN = "merge_in"  # in the winner's partition: wait for the loser's state
 ABSORB = "absorb"  # in the winner's partition: the loser's state
@@ -79,6 +80,12 @@ class Merge(msgspec.Struct, frozen=True, array_like=True):
     merge_id: str
     winner_id: int
     loser_id: int
+
+
+class Links(msgspec.Struct, frozen=True, array_like=True):
+    """Body of a `link` record: (kind, value) of identifiers that now point at its profile."""
+
+    identifiers: list[tuple[str, str]]
 
 
 class Absorb(msgspec.Struct, frozen=True, array_like=True):

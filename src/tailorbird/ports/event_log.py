@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Protocol
 
 import msgspec
 
+from tailorbird.base.problems import OperationalError
 from tailorbird.events.event import Record
 
 
@@ -18,6 +19,10 @@ class Draft(msgspec.Struct, array_like=True, gc=False):
     profile_id: int
     body: bytes
     dedup: int = 0
+
+
+class LogProblem(OperationalError):
+    """The log's store refuses: nothing of the batch was stored."""
 
 
 class EventLog(Protocol):
@@ -38,6 +43,14 @@ class EventLog(Protocol):
         self, after: int, limit: int, partitions: Collection[int] | None = None
     ) -> list[Record]:
         """Return up to `limit` records with offset > `after`, in order, of these partitions."""
+        ...
+
+    def dedups_since(self, now: int) -> Iterator[int]:
+        """Yield the deduplication keys of records stamped at or after `now`, newest first."""
+        ...
+
+    def last_now(self) -> int:
+        """Return the stamp of the last record, 0 for an empty log."""
         ...
 
     def end(self) -> int:

@@ -18,13 +18,30 @@ class IdentityStore(Protocol):
         ...
 
     def apply(
-        self, links: Iterable[tuple[str, str, int]], merges: Iterable[tuple[int, int]], offset: int
+        self,
+        links: Iterable[tuple[str, str, int, int]],
+        merges: Iterable[tuple[int, int]],
+        offset: int,
     ) -> None:
-        """Store links (kind, value, profile id) and merges (loser, winner), and the log offset reached."""
+        """Take over what `link` and `merge_in` records say, and the log offset reached.
+
+        Args:
+            links: (kind, value, profile id, offset of the record), later ones win.
+            merges: (loser, winner).
+            offset: Offset of the last record looked at.
+        """
         ...
 
     def resolve(self, profile_id: int) -> int:
         """Follow redirects of merged profiles to the surviving id."""
+        ...
+
+    def known_since(self, profile_id: int) -> int | None:
+        """Return the offset of the profile's first link, None for an unknown id."""
+        ...
+
+    def has_user(self, profile_id: int) -> bool:
+        """Say whether a user id points at the profile."""
         ...
 
     def offset(self) -> int:

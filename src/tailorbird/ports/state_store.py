@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -31,6 +31,7 @@ class ProfileRow(msgspec.Struct, array_like=True):
     partition: int
     state: bytes
     deadline: int | None
+    is_merged: bool = False  # a tombstone: counts no more
 
 
 class MembershipRow(msgspec.Struct, array_like=True):
@@ -50,7 +51,9 @@ class Commit(msgspec.Struct):
     profiles: Sequence[ProfileRow]
     memberships: Sequence[MembershipRow]
     outbox: Sequence[OutboxRow]  # seq is ignored, the store numbers them
-    outbox_done: int = 0  # rows up to this seq have been taken over by the ledger: delete
+    outbox_done: Mapping[str, int] = {}  # kind -> rows up to this seq are taken over: delete
+    versions: Mapping[int, str] = {}  # partition -> workspace version that is live from here on
+    poison: Sequence[tuple[int, str]] = ()  # (offset, error) of records that could not be reduced
 
 
 class StateStore(Protocol):
@@ -68,8 +71,12 @@ class StateStore(Protocol):
         """Return the encoded states of those of these profiles that exist."""
         ...
 
-    def due(self, partition: int, until: int, limit: int) -> list[int]:
-        """Return ids of profiles of a partition with a deadline <= `until`, earliest first."""
+    def versions(self) -> dict[int, str]:
+        """Return the live workspace version of each partition that has one."""
+        ...
+
+    def due(self, partition: int, until: int) -> list[int]:
+        """Return ids of profiles of a partition with a deadline <= `until`, in rising order."""
         ...
 
     def due_partitions(self, until: int) -> dict[int, int]:
@@ -80,8 +87,8 @@ class StateStore(Protocol):
         """Page through the profile ids of a partition in rising order (sweeps, exports)."""
         ...
 
-    def outbox(self, after: int, limit: int) -> list[OutboxRow]:
-        """Return outbox rows with seq > `after`, in order."""
+    def outbox(self, after: int, limit: int, kind: str = "send") -> list[OutboxRow]:
+        """Return outbox rows of a kind with seq > `after`, in order."""
         ...
 
     def segment_sizes(self) -> dict[str, int]:
@@ -93,5 +100,5 @@ class StateStore(Protocol):
         ...
 
     def count(self) -> int:
-        """Return the number of profiles."""
+        """Return the number of profiles, those merged away not counted."""
         ...

@@ -1,0 +1,58 @@
+"""The log as a list."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from tailorbird.events.event import Record
+from tailorbird.ports.event_log import Draft
+
+
+class MemoryEventLog:
+    """Durable only as long as the process."""
+
+    def __init__(self) -> None:
+        self._records: list[Record] = []
+        self._dedups: list[int] = []
+
+    def append(self, drafts: Sequence[Draft], now: int) -> list[Record]:
+        """Stamp and store the drafts."""
+        made: list[Record] = []
+        stamp = self.last_now()
+        for draft in drafts:
+            stamp = now if now > stamp else stamp + 1
+            offset = len(self._records) + len(made) + 1
+            made.append(
+                Record(offset, draft.partition, stamp, draft.kind, draft.profile_id, draft.body)
+            )
+        self._records += made
+        self._dedups += [draft.dedup for draft in drafts]
+        return made
+
+    def read(
+        self, after: int, limit: int, partitions: Collection[int] | None = None
+    ) -> list[Record]:
+        """Return up to `limit` records after an offset."""
+        found: list[Record] = []
+        for record in self._records[after:]:
+            if partitions is None or record.partition in partitions:
+                found.append(record)
+                if len(found) == limit:
+                    break
+        return found
+
+    def dedups_since(self, now: int) -> Iterator[int]:
+        """Yield deduplication keys, newest first."""
+        for record, dedup in zip(reversed(self._records), reversed(self._dedups), strict=True):
+            if record.now < now:
+                return
+            if dedup:
+                yield dedup
+
+    def last_now(self) -> int:
+        """Return the stamp of the last record."""
+        return self._records[-1].now if self._records else 0
+
+    def end(self) -> int:
+        """Return the last offset."""
+        return len(self._records)

@@ -1,0 +1,57 @@
+"""Identifiers as a dictionary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class MemoryIdentityStore:
+    """Maps identifiers to profiles, lost with the process."""
+
+    def __init__(self) -> None:
+        self._identifiers: dict[tuple[str, str], int] = {}
+        self._redirects: dict[int, int] = {}
+        self._since: dict[int, int] = {}
+        self._offset = 0
+
+    def find(self, kind: str, value: str) -> int | None:
+        """Return the profile that an identifier points at, redirects followed."""
+        found = self._identifiers.get((kind, value))
+        return None if found is None else self.resolve(found)
+
+    def identifiers(self, profile_id: int) -> list[tuple[str, str]]:
+        """Return the identifiers that point at a profile, those of merged ones included."""
+        return sorted(
+            key for key, found in self._identifiers.items() if self.resolve(found) == profile_id
+        )
+
+    def apply(
+        self,
+        links: Iterable[tuple[str, str, int, int]],
+        merges: Iterable[tuple[int, int]],
+        offset: int,
+    ) -> None:
+        """Take over links and merges."""
+        for kind, value, profile_id, since in links:
+            self._identifiers[kind, value] = profile_id
+            self._since.setdefault(profile_id, since)
+        self._redirects.update(merges)
+        self._offset = offset
+
+    def resolve(self, profile_id: int) -> int:
+        """Follow redirects to the surviving id."""
+        while profile_id in self._redirects:
+            profile_id = self._redirects[profile_id]
+        return profile_id
+
+    def known_since(self, profile_id: int) -> int | None:
+        """Return the offset of the profile's first link."""
+        return self._since.get(profile_id)
+
+    def has_user(self, profile_id: int) -> bool:
+        """Say whether a user id points at the profile."""
+        return any(kind == "user_id" for kind, _ in self.identifiers(profile_id))
+
+    def offset(self) -> int:
+        """Return the log offset reached."""
+        return self._offset

@@ -1,0 +1,35 @@
+"""Suppressions as a dictionary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tailorbird.ports.suppression_store import SuppressionChange
+
+
+class MemorySuppressionStore:
+    """Who must not get mail, lost with the process."""
+
+    def __init__(self) -> None:
+        self._changes: dict[tuple[int, str], SuppressionChange] = {}
+        self._offset = 0
+
+    def apply(self, changes: Iterable[SuppressionChange], offset: int) -> None:
+        """Store changes; the later one of an address and topic wins."""
+        for change in changes:
+            known = self._changes.get((change.address_hash, change.topic))
+            if known is None or change.at >= known.at:
+                self._changes[change.address_hash, change.topic] = change
+        self._offset = offset
+
+    def reason(self, address_hash: int, topic: str) -> str | None:
+        """Return why this topic is suppressed for this address, or None."""
+        for one in ("*", topic):
+            change = self._changes.get((address_hash, one))
+            if change is not None and change.is_suppressed:
+                return change.reason
+        return None
+
+    def offset(self) -> int:
+        """Return the log offset reached."""
+        return self._offset

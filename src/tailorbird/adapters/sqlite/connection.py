@@ -1,0 +1,97 @@
+"""Opening SQLite files the way this project uses them: WAL, numbered migrations, local disks only."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tailorbird.base.problems import TailorbirdError
+
+_NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "glusterfs", "ceph"})
+_BUSY_MILLISECONDS = 10_000
+
+
+class StorageProblem(TailorbirdError):
+    """A data folder that cannot be used; the text says why and what to do."""
+
+
+def connect(
+    path: Path, *, synchronous: str = "NORMAL", migrations: Path | None = None
+) -> sqlite3.Connection:
+    """Open a file for reading and writing and bring its tables up to date.
+
+    `migrations` is a folder of `NNNN_title.sql`, each run once, in order, forward only.
+
+    Raises:
+        StorageProblem: the file was made by a newer release.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, cached_statements=256
+    )
+    connection.execute(f"PRAGMA busy_timeout={_BUSY_MILLISECONDS}")
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute(f"PRAGMA synchronous={synchronous}")
+    connection.execute("PRAGMA temp_store=MEMORY")
+    if migrations is not None:
+        _migrate(connection, path, migrations)
+    return connection
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """Open an existing file for reading, while another process may write it."""
+    connection = sqlite3.connect(
+        f"file:{path}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+    )
+    connection.execute(f"PRAGMA busy_timeout={_BUSY_MILLISECONDS}")
+    return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """One write transaction: all or nothing."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def refuse_network_disk(folder: Path, mounts: Path = Path("/proc/mounts")) -> None:
+    """Refuse a data folder on a network file system: SQLite's WAL needs shared memory.
+
+    Raises:
+        StorageProblem: the folder lies on such a file system.
+    """
+    if not mounts.exists():
+        return
+    target = str(folder.resolve()) + "/"
+    best, kind = "", ""
+    for line in mounts.read_text().splitlines():
+        _, point, found, *_ = line.split(" ")
+        place = point.replace("\\040", " ").rstrip("/") + "/"
+        if target.startswith(place) and len(place) >= len(best):
+            best, kind = place, found
+    if kind in _NETWORK:
+        raise StorageProblem(
+            f"the data folder {folder} lies on a network file system ({kind}),"
+            " where a crash can lose acknowledged events; choose a folder on a local disk"
+        )
+
+
+def _migrate(connection: sqlite3.Connection, path: Path, migrations: Path) -> None:
+    done = connection.execute("PRAGMA user_version").fetchone()[0]
+    steps = sorted(migrations.glob("[0-9][0-9][0-9][0-9]_*.sql"))
+    if done > len(steps):
+        raise StorageProblem(
+            f"{path} was made by a newer release (tables at step {done}, this release knows"
+            f" {len(steps)}); upgrade tailorbird or use another data folder"
+        )
+    for number, step in enumerate(steps[done:], start=done + 1):
+        connection.executescript(
+            f"BEGIN IMMEDIATE;\n{step.read_text()}\nPRAGMA user_version={number};\nCOMMIT;"
+        )

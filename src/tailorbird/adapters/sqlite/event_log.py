@@ -1,0 +1,172 @@
+"""The log in SQLite: one file at a time, named by its first offset, cut at a size.
+
+WAL with synchronous=FULL: when `append` returns, the records are on disk. Checkpoints are asked
+for by the writer between requests (`checkpoint`), never by a commit.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+from tailorbird.adapters.sqlite.connection import connect, connect_reader, transaction
+from tailorbird.events.event import Record
+from tailorbird.ports.event_log import Draft, LogProblem
+
+FILE_BYTES_MAX = 256 * 1024 * 1024
+_MIGRATIONS = Path(__file__).parent / "sql" / "event_log"
+_COLUMNS = "offset, partition, now, kind, profile_id, body"
+
+
+class SqliteEventLog:
+    """Writer or reader of the log of one data folder; one process writes, any number read."""
+
+    def __init__(
+        self, folder: Path, *, is_writer: bool = False, file_bytes_max: int = FILE_BYTES_MAX
+    ) -> None:
+        self._folder = folder
+        self._is_writer = is_writer
+        self._file_bytes_max = file_bytes_max
+        self._files: list[tuple[int, Path]] = []
+        self._connections: dict[Path, sqlite3.Connection] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+        self._look_for_files()
+        if is_writer:
+            if not self._files:
+                self._start_file(1)
+            self._end = self._read_end()
+            self._last_now = self.last_now()
+            self._bytes = self._files[-1][1].stat().st_size
+
+    def append(self, drafts: Sequence[Draft], now: int) -> list[Record]:
+        """Stamp and store the drafts atomically and durably; see the port."""
+        records: list[Record] = []
+        rows = []
+        offset, stamp, size = self._end, self._last_now, 0
+        for draft in drafts:
+            offset += 1
+            stamp = now if now > stamp else stamp + 1
+            records.append(
+                Record(offset, draft.partition, stamp, draft.kind, draft.profile_id, draft.body)
+            )
+            rows.append(
+                (
+                    offset,
+                    draft.partition,
+                    stamp,
+                    draft.kind,
+                    draft.profile_id,
+                    draft.dedup,
+                    draft.body,
+                )
+            )
+            size += len(draft.body) + 40
+        connection = self._connection(self._files[-1][1])
+        try:
+            with transaction(connection):
+                connection.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+        except sqlite3.Error as problem:
+            raise LogProblem(
+                f"the log in {self._folder} refuses to store ({problem}); nothing was kept:"
+                " free disk space or make the folder writable, then send again",
+                is_retry_safe=True,
+            ) from problem
+        self._end, self._last_now = offset, stamp
+        self._bytes += size
+        if self._bytes > self._file_bytes_max:
+            self.checkpoint()
+            self._start_file(offset + 1)
+        return records
+
+    def read(
+        self, after: int, limit: int, partitions: Collection[int] | None = None
+    ) -> list[Record]:
+        """Return up to `limit` records after an offset, in order; see the port."""
+        found: list[Record] = []
+        where = ""
+        if partitions is not None:
+            where = f" AND partition IN ({','.join(str(int(one)) for one in partitions)})"
+        sql = f"SELECT {_COLUMNS} FROM record WHERE offset > ?{where} ORDER BY offset LIMIT ?"
+        for path in self._paths_from(after + 1):
+            rows = self._connection(path).execute(sql, (after, limit - len(found))).fetchall()
+            found += [Record(*row) for row in rows]
+            if len(found) >= limit:
+                break
+        return found
+
+    def dedups_since(self, now: int) -> Iterator[int]:
+        """Yield deduplication keys of records stamped at or after `now`, newest first."""
+        self._look_for_files()
+        sql = "SELECT now, dedup FROM record ORDER BY offset DESC"
+        for _, path in reversed(self._files):
+            for stamp, dedup in self._connection(path).execute(sql):
+                if stamp < now:
+                    return
+                if dedup:
+                    yield dedup
+
+    def end(self) -> int:
+        """Return the last offset."""
+        return self._end if self._is_writer else self._read_end()
+
+    def last_now(self) -> int:
+        """Return the stamp of the last record."""
+        self._look_for_files()
+        for _, path in reversed(self._files):
+            row = self._connection(path).execute(
+                "SELECT now FROM record ORDER BY offset DESC LIMIT 1"
+            )
+            found = row.fetchone()
+            if found:
+                return int(found[0])
+        return 0
+
+    def checkpoint(self) -> None:
+        """Move the write-ahead log into the file; called between requests."""
+        self._connection(self._files[-1][1]).execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    def close(self) -> None:
+        """Close all files."""
+        for connection in self._connections.values():
+            connection.close()
+        self._connections.clear()
+
+    def _read_end(self) -> int:
+        self._look_for_files()
+        for first, path in reversed(self._files):
+            found = self._connection(path).execute("SELECT max(offset) FROM record").fetchone()[0]
+            if found is not None:
+                return int(found)
+            if first > 1:
+                return first - 1
+        return 0
+
+    def _paths_from(self, offset: int) -> list[Path]:
+        # A reader learns of a new file only when it has come to the end of the last one it knows.
+        position = max(bisect_right([first for first, _ in self._files], offset) - 1, 0)
+        if position >= len(self._files) - 1:
+            self._look_for_files()
+        return [path for _, path in self._files[position:]]
+
+    def _look_for_files(self) -> None:
+        self._files = sorted((int(path.stem), path) for path in self._folder.glob("*.db"))
+
+    def _start_file(self, first: int) -> None:
+        path = self._folder / f"{first:012d}.db"
+        self._connections[path] = connect(path, synchronous="FULL", migrations=_MIGRATIONS)
+        self._connections[path].execute("PRAGMA wal_autocheckpoint=0")
+        self._files.append((first, path))
+        self._bytes = 0
+
+    def _connection(self, path: Path) -> sqlite3.Connection:
+        connection = self._connections.get(path)
+        if connection is None:
+            if self._is_writer:
+                connection = connect(path, synchronous="FULL", migrations=_MIGRATIONS)
+                connection.execute("PRAGMA wal_autocheckpoint=0")
+            else:
+                connection = connect_reader(path)
+            self._connections[path] = connection
+        return connection

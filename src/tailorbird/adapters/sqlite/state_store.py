@@ -1,0 +1,193 @@
+"""What one engine derived, in one SQLite file: profiles, memberships, deadlines, outbox, offset."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from tailorbird.adapters.sqlite.connection import connect, connect_reader, transaction
+from tailorbird.ports.state_store import Commit, MembershipRow, OutboxRow
+
+_SQL = Path(__file__).parent / "sql"
+_MIGRATIONS = _SQL / "state"
+_UPSERT_PROFILE = (_SQL / "upsert_profile.sql").read_text()
+_CHUNK = 500
+
+
+class SqliteStateStore:
+    """Owned by one engine; `web`, `deliver` and the log's writer open it as readers.
+
+    synchronous=NORMAL: after a power loss it may fall back some commits; what left it for the log
+    or the ledger has a name, so reducing again does no harm.
+    """
+
+    def __init__(self, path: Path, *, is_writer: bool = False) -> None:
+        if is_writer:
+            self._connection = connect(path, synchronous="NORMAL", migrations=_MIGRATIONS)
+        else:
+            self._connection = connect_reader(path)
+        self._segment_ids: dict[str, int] = {}
+
+    def commit(self, commit: Commit) -> None:
+        """Store a batch atomically."""
+        connection = self._connection
+        with transaction(connection):
+            self._store_profiles(commit)
+            self._store_memberships(commit.memberships)
+            connection.executemany(
+                "INSERT OR IGNORE INTO outbox (effect_id, kind, partition, offset, profile_id, body)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                [
+                    (row.effect_id, row.kind, row.partition, row.offset, row.profile_id, row.body)
+                    for row in commit.outbox
+                ],
+            )
+            for kind, seq in commit.outbox_done.items():
+                connection.execute("DELETE FROM outbox WHERE seq <= ? AND kind = ?", (seq, kind))
+            connection.executemany(
+                "INSERT OR REPLACE INTO version VALUES (?, ?)", list(commit.versions.items())
+            )
+            connection.executemany("INSERT OR REPLACE INTO poison VALUES (?, ?)", commit.poison)
+            connection.execute(
+                "UPDATE progress SET value = ? WHERE name = 'offset'", (commit.offset,)
+            )
+
+    def offset(self) -> int:
+        """Return the offset of the last record in the state."""
+        return self._number("SELECT value FROM progress WHERE name = 'offset'")
+
+    def versions(self) -> dict[int, str]:
+        """Return the live version of each partition."""
+        return dict(self._connection.execute("SELECT partition, version FROM version").fetchall())
+
+    def profiles(self, profile_ids: Iterable[int]) -> dict[int, bytes]:
+        """Return the encoded states of those that exist."""
+        wanted = list(profile_ids)
+        found: dict[int, bytes] = {}
+        for start in range(0, len(wanted), _CHUNK):
+            chunk = wanted[start : start + _CHUNK]
+            marks = ",".join("?" * len(chunk))
+            rows = self._connection.execute(
+                f"SELECT id, state FROM profile WHERE id IN ({marks})", chunk
+            )
+            found.update(rows.fetchall())
+        return found
+
+    def due(self, partition: int, until: int) -> list[int]:
+        """Return ids of profiles with a deadline <= `until`."""
+        rows = self._connection.execute(
+            "SELECT id FROM profile WHERE partition = ? AND deadline <= ? ORDER BY id",
+            (partition, until),
+        )
+        return [row[0] for row in rows.fetchall()]
+
+    def due_partitions(self, until: int) -> dict[int, int]:
+        """Return the earliest due deadline of each partition that has one."""
+        rows = self._connection.execute(
+            "SELECT partition, min(deadline) FROM profile"
+            " WHERE deadline IS NOT NULL AND deadline <= ? GROUP BY partition",
+            (until,),
+        )
+        return dict(rows.fetchall())
+
+    def profile_ids(self, partition: int, after: int, limit: int) -> list[int]:
+        """Page through the profile ids of a partition."""
+        rows = self._connection.execute(
+            "SELECT id FROM profile WHERE partition = ? AND id > ? ORDER BY id LIMIT ?",
+            (partition, after, limit),
+        )
+        return [row[0] for row in rows.fetchall()]
+
+    def outbox(self, after: int, limit: int, kind: str = "send") -> list[OutboxRow]:
+        """Return outbox rows of a kind after a sequence number."""
+        rows = self._connection.execute(
+            "SELECT seq, effect_id, kind, partition, offset, profile_id, body FROM outbox"
+            " WHERE seq > ? AND kind = ? ORDER BY seq LIMIT ?",
+            (after, kind, limit),
+        )
+        return [OutboxRow(*row) for row in rows.fetchall()]
+
+    def segment_sizes(self) -> dict[str, int]:
+        """Return the number of members of each segment."""
+        return dict(self._connection.execute("SELECT name, size FROM segment").fetchall())
+
+    def members(self, segment: str, after: int, limit: int) -> list[tuple[int, int]]:
+        """Return (profile id, since) of members after an id."""
+        rows = self._connection.execute(
+            "SELECT profile_id, since FROM membership"
+            " WHERE segment_id = (SELECT id FROM segment WHERE name = ?) AND profile_id > ?"
+            " ORDER BY profile_id LIMIT ?",
+            (segment, after, limit),
+        )
+        return rows.fetchall()
+
+    def count(self) -> int:
+        """Return the number of living profiles."""
+        return self._number("SELECT value FROM progress WHERE name = 'profiles'")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def _store_profiles(self, commit: Commit) -> None:
+        ids = [row.profile_id for row in commit.profiles]
+        before = self._living(ids)
+        self._connection.executemany(
+            _UPSERT_PROFILE,
+            [
+                (row.profile_id, row.partition, row.deadline, row.is_merged, row.state)
+                for row in commit.profiles
+            ],
+        )
+        growth = sum(1 for row in commit.profiles if not row.is_merged) - before
+        if growth:
+            self._connection.execute(
+                "UPDATE progress SET value = value + ? WHERE name = 'profiles'", (growth,)
+            )
+
+    def _living(self, ids: Sequence[int]) -> int:
+        living = 0
+        for start in range(0, len(ids), _CHUNK):
+            chunk = ids[start : start + _CHUNK]
+            marks = ",".join("?" * len(chunk))
+            living += self._connection.execute(
+                f"SELECT count(*) FROM profile WHERE id IN ({marks}) AND NOT is_merged", chunk
+            ).fetchone()[0]
+        return living
+
+    def _store_memberships(self, rows: Sequence[MembershipRow]) -> None:
+        growth: dict[int, int] = {}
+        for row in rows:
+            segment_id = self._segment_id(row.segment)
+            key = (segment_id, row.profile_id)
+            existed = self._connection.execute(
+                "DELETE FROM membership WHERE segment_id = ? AND profile_id = ?", key
+            ).rowcount
+            if row.is_member:
+                self._connection.execute(
+                    "INSERT INTO membership VALUES (?, ?, ?, ?)", (*key, row.since, row.cause)
+                )
+            change = int(row.is_member) - existed
+            growth[segment_id] = growth.get(segment_id, 0) + change
+        self._connection.executemany(
+            "UPDATE segment SET size = size + ? WHERE id = ?",
+            [(change, segment_id) for segment_id, change in growth.items() if change],
+        )
+
+    def _segment_id(self, name: str) -> int:
+        known = self._segment_ids.get(name)
+        if known is None:
+            self._connection.execute("INSERT OR IGNORE INTO segment (name) VALUES (?)", (name,))
+            row = self._connection.execute("SELECT id FROM segment WHERE name = ?", (name,))
+            known = self._segment_ids[name] = int(row.fetchone()[0])
+        return known
+
+    def _number(self, sql: str) -> int:
+        try:
+            return int(self._connection.execute(sql).fetchone()[0])
+        except sqlite3.OperationalError as problem:
+            # A reader may come before the owner has made the tables.
+            if "no such table" in str(problem):
+                return 0
+            raise

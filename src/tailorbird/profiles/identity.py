@@ -1,0 +1,156 @@
+"""Who is who: the rules by which identifiers of an event lead to a profile. Pure.
+
+1. A known user id decides. Else the strongest known identifier does, unless it belongs to another
+   known user; else a new profile begins.
+2. A profile without a user id that shares an identifier with the event's profile is the same
+   person: the two merge. The winner has a user id, else is older, else has the smaller id.
+3. Two known users never merge by sharing a device or an address: an anonymous id goes over to the
+   user who used it last, an e-mail address or phone number stays with the first.
+4. `alias` says that two are one person: they merge even where both are known users.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from tailorbird.events.event import profile_id_of
+
+Identifier = tuple[str, str]
+
+USER = "user_id"
+# Points at a profile directly; used by our own events, never linked.
+PROFILE = "profile_id"
+_SHARED = frozenset({"anonymous_id", "device"})
+
+# Values that clients send for nobody in particular: they never identify.
+BLOCKED_VALUES = frozenset(
+    {
+        "",
+        "-1",
+        "0",
+        "00000000-0000-0000-0000-000000000000",
+        "[object object]",
+        "anonymous",
+        "false",
+        "guest",
+        "n/a",
+        "na",
+        "nan",
+        "nil",
+        "none",
+        "null",
+        "true",
+        "undefined",
+        "unknown",
+    }
+)
+IDENTIFIER_LENGTH_MAX = 512
+
+
+def is_blocked(value: str) -> bool:
+    """Say whether an identifier's value stands for nobody."""
+    return value.strip().lower() in BLOCKED_VALUES
+
+
+class Known(Protocol):
+    """What the rules ask of the identity store."""
+
+    def find(self, kind: str, value: str) -> int | None: ...
+    def has_user(self, profile_id: int) -> bool: ...
+    def known_since(self, profile_id: int) -> int | None: ...
+
+
+@dataclass(slots=True)
+class Resolution:
+    """The profile of an event, identifiers to link to it, and (loser, winner) pairs to merge."""
+
+    profile_id: int
+    links: list[Identifier] = field(default_factory=list)
+    merges: list[tuple[int, int]] = field(default_factory=list)
+
+
+def resolve(
+    identifiers: Sequence[Identifier], previous: Sequence[Identifier], known: Known
+) -> Resolution:
+    """Resolve the identifiers of one event, strongest first; `previous` are an alias call's."""
+    found = [known.find(kind, value) for kind, value in identifiers]
+    user = next((value for kind, value in identifiers if kind == USER), None)
+    target = _target(identifiers, found, user, known)
+    elders = [known.find(kind, value) for kind, value in previous]
+    if target is None:
+        target = next((one for one in elders if one is not None), None)
+    if target is None:
+        target = _new_profile(identifiers[0], known)
+    out = Resolution(target)
+    for identifier, other in zip(identifiers, found, strict=True):
+        if other is None or other == out.profile_id:
+            if other is None:
+                out.links.append(identifier)
+        elif not known.has_user(other):
+            _merge(out, other, known, user)
+        elif user is None and not known.has_user(out.profile_id):
+            _merge(out, other, known, user)
+        elif identifier[0] in _SHARED:
+            out.links.append(identifier)
+    for identifier, other in zip(previous, elders, strict=True):
+        if other is None:
+            out.links.append(identifier)
+        elif other != out.profile_id:
+            _merge(out, other, known, user)
+    return out
+
+
+def winner_of(left: int, right: int, known: Known, *, left_has_user: bool = False) -> int:
+    """Return the profile that goes on: with a user id, else the older, else the smaller id."""
+    return min(
+        left,
+        right,
+        key=lambda one: (
+            not ((left_has_user and one == left) or known.has_user(one)),
+            _age(one, known),
+            one,
+        ),
+    )
+
+
+def _target(
+    identifiers: Sequence[Identifier],
+    found: Sequence[int | None],
+    user: str | None,
+    known: Known,
+) -> int | None:
+    for (kind, _), profile_id in zip(identifiers, found, strict=True):
+        if profile_id is None:
+            continue
+        # A new user takes over an anonymous profile, not that of another user.
+        if user is None or kind == USER or not known.has_user(profile_id):
+            return profile_id
+        if known.find(USER, user) is not None:
+            continue
+    return None
+
+
+def _merge(out: Resolution, other: int, known: Known, user: str | None) -> None:
+    winner = winner_of(out.profile_id, other, known, left_has_user=user is not None)
+    loser = other if winner == out.profile_id else out.profile_id
+    if (loser, winner) not in out.merges:
+        out.merges.append((loser, winner))
+    out.profile_id = winner
+
+
+def _age(profile_id: int, known: Known) -> int:
+    since = known.known_since(profile_id)
+    return since if since is not None else 1 << 62
+
+
+def _new_profile(identifier: Identifier, known: Known) -> int:
+    kind, value = identifier
+    profile_id = profile_id_of(kind, value)
+    salt = 0
+    # An id is taken where its first identifier went over to somebody else.
+    while known.known_since(profile_id) is not None:
+        salt += 1
+        profile_id = profile_id_of(kind, f"{value}#{salt}")
+    return profile_id

@@ -1,0 +1,238 @@
+"""The log's writer: deduplicate, resolve identity, stamp, append durably, then answer.
+
+One `Appender` owns the log, the identity store and the suppression store of a data folder. The
+stores are derived from the log right after each commit and caught up from it at start, so a crash
+between the two loses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from tailorbird.base.hashing import hash_text
+from tailorbird.base.time import DAY
+from tailorbird.events.event import (
+    EVENT,
+    LINK,
+    MERGE_IN,
+    MERGE_OUT,
+    Event,
+    Links,
+    Merge,
+    Record,
+    decode_event,
+    encode,
+    partition_of,
+)
+from tailorbird.ports.clock import Clock
+from tailorbird.ports.event_log import Draft, EventLog
+from tailorbird.ports.identity_store import IdentityStore
+from tailorbird.ports.log_writer import ACCEPTED, DUPLICATE, Answer, EventDraft
+from tailorbird.ports.suppression_store import SuppressionChange, SuppressionStore
+from tailorbird.profiles.identity import PROFILE, resolve
+
+SuppressionRule = Callable[[Event, int], Sequence[SuppressionChange]]
+
+_CATCH_UP_BATCH = 5_000
+_decode_links = msgspec.msgpack.Decoder(Links).decode
+_decode_merge = msgspec.msgpack.Decoder(Merge).decode
+
+
+class Appender:
+    """The only one who appends to a log. Not thread-safe: one call at a time."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        identity: IdentityStore,
+        suppression: SuppressionStore,
+        clock: Clock,
+        suppression_rule: SuppressionRule,
+    ) -> None:
+        self._log = log
+        self._identity = identity
+        self._suppression = suppression
+        self._clock = clock
+        self._suppression_rule = suppression_rule
+        self._seen = Recent(log)
+        self._catch_up()
+
+    def write(
+        self, events: Sequence[EventDraft], drafts: Sequence[Draft] = ()
+    ) -> tuple[list[Answer], list[Answer]]:
+        """Append events and ready drafts in one durable commit; one answer each, in order.
+
+        Raises:
+            LogProblem: the log refuses; nothing was stored, the same call may be repeated.
+        """
+        now = self._clock.now()
+        batch = _Batch(self._identity, self._log.end())
+        fresh: set[int] = set()
+        placed: list[tuple[str, int, int]] = []  # status, index in the batch, profile id
+        for event in events:
+            if event.dedup and (event.dedup in fresh or event.dedup in self._seen):
+                placed.append((DUPLICATE, 0, 0))
+                continue
+            fresh.add(event.dedup)
+            profile_id = batch.add(event)
+            placed.append((ACCEPTED, len(batch.drafts) - 1, profile_id))
+        extra: list[tuple[str, int, int]] = []
+        for draft in drafts:
+            if draft.dedup and (draft.dedup in fresh or draft.dedup in self._seen):
+                extra.append((DUPLICATE, 0, 0))
+                continue
+            fresh.add(draft.dedup)
+            batch.drafts.append(draft)
+            extra.append((ACCEPTED, len(batch.drafts) - 1, draft.profile_id))
+        records = self._log.append(batch.drafts, now) if batch.drafts else []
+        for draft in batch.drafts:
+            self._seen.add(draft.dedup, now)
+        self._derive(records, events, placed)
+
+        def answer(status: str, index: int, profile_id: int) -> Answer:
+            return Answer(status, records[index].offset if status == ACCEPTED else 0, profile_id)
+
+        return [answer(*one) for one in placed], [answer(*one) for one in extra]
+
+    def now(self) -> int:
+        """Return the present instant of the log."""
+        return max(self._clock.now(), self._log.last_now())
+
+    def _derive(
+        self,
+        records: Sequence[Record],
+        events: Sequence[EventDraft],
+        placed: Sequence[tuple[str, int, int]],
+    ) -> None:
+        if not records:
+            return
+        self._take_over_identity(records)
+        changes = [
+            change
+            for event, (status, index, _) in zip(events, placed, strict=True)
+            if event.concerns_suppression and status == ACCEPTED
+            for change in self._suppression_rule(decode_event(records[index]), records[index].now)
+        ]
+        if changes:
+            self._suppression.apply(changes, records[-1].offset)
+
+    def _take_over_identity(self, records: Sequence[Record]) -> None:
+        links: list[tuple[str, str, int, int]] = []
+        merges: list[tuple[int, int]] = []
+        for record in records:
+            if record.kind == LINK:
+                for kind, value in _decode_links(record.body).identifiers:
+                    links.append((kind, value, record.profile_id, record.offset))
+            elif record.kind == MERGE_IN:
+                merge = _decode_merge(record.body)
+                merges.append((merge.loser_id, merge.winner_id))
+        if links or merges:
+            self._identity.apply(links, merges, records[-1].offset)
+
+    def _catch_up(self) -> None:
+        """Bring the derived stores up to the log's end: they may lack the last commits."""
+        after = self._identity.offset()
+        while records := self._log.read(after, _CATCH_UP_BATCH):
+            self._take_over_identity(records)
+            after = records[-1].offset
+        after = self._suppression.offset()
+        while records := self._log.read(after, _CATCH_UP_BATCH):
+            changes = [
+                change
+                for record in records
+                if record.kind == EVENT
+                for change in self._suppression_rule(decode_event(record), record.now)
+            ]
+            after = records[-1].offset
+            self._suppression.apply(changes, after)
+
+
+class Recent:
+    """The deduplication keys of the last 24 hours, at most of the last 48, in two sets."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._current: set[int] = set()
+        self._before: set[int] = set()
+        last = log.last_now()
+        self._turned_at = last
+        self._current.update(log.dedups_since(last - DAY))
+
+    def __contains__(self, dedup: int) -> bool:
+        return dedup in self._current or dedup in self._before
+
+    def add(self, dedup: int, now: int) -> None:
+        """Remember a key; 0 is none."""
+        if not dedup:
+            return
+        if now - self._turned_at >= DAY:
+            self._before, self._current = self._current, set()
+            self._turned_at = now
+        self._current.add(dedup)
+
+
+class _Batch:
+    """The drafts of one commit, and what they will mean for identity once they are stored."""
+
+    def __init__(self, store: IdentityStore, end: int) -> None:
+        self.drafts: list[Draft] = []
+        self._store = store
+        self._end = end
+        self._links: dict[tuple[str, str], int] = {}
+        self._redirects: dict[int, int] = {}
+        self._since: dict[int, int] = {}
+        self._users: set[int] = set()
+
+    def add(self, event: EventDraft) -> int:
+        """Add the records of one event: merges, new links, then the event itself."""
+        kind, value = event.identifiers[0]
+        if kind == PROFILE:
+            profile_id = self._resolve(int(value))
+            self._append(EVENT, profile_id, event.body, event.dedup)
+            return profile_id
+        found = resolve(event.identifiers, event.previous, self)
+        profile_id = found.profile_id
+        for loser_id, winner_id in found.merges:
+            merge = Merge(hash_text("merge", winner_id, loser_id), winner_id, loser_id)
+            self._append(MERGE_OUT, loser_id, encode(merge))
+            self._append(MERGE_IN, winner_id, encode(merge))
+            self._redirects[loser_id] = winner_id
+            if self._store.has_user(loser_id) or loser_id in self._users:
+                self._users.add(winner_id)
+        if found.links:
+            self._append(LINK, profile_id, encode(Links(found.links)))
+            self._since.setdefault(profile_id, self._end + len(self.drafts))
+            for link in found.links:
+                self._links[link] = profile_id
+                if link[0] == "user_id":
+                    self._users.add(profile_id)
+        self._append(EVENT, profile_id, event.body, event.dedup)
+        return profile_id
+
+    def find(self, kind: str, value: str) -> int | None:
+        """Return the profile of an identifier, this batch's links included."""
+        if kind == PROFILE:
+            return self._resolve(int(value))
+        found = self._links.get((kind, value))
+        if found is None:
+            found = self._store.find(kind, value)
+        return None if found is None else self._resolve(found)
+
+    def has_user(self, profile_id: int) -> bool:
+        """Say whether a user id points at the profile."""
+        return profile_id in self._users or self._store.has_user(profile_id)
+
+    def known_since(self, profile_id: int) -> int | None:
+        """Return the offset of the profile's first link."""
+        since = self._store.known_since(profile_id)
+        return since if since is not None else self._since.get(profile_id)
+
+    def _resolve(self, profile_id: int) -> int:
+        profile_id = self._store.resolve(profile_id)
+        while profile_id in self._redirects:
+            profile_id = self._redirects[profile_id]
+        return profile_id
+
+    def _append(self, kind: str, profile_id: int, body: bytes, dedup: int = 0) -> None:
+        self.drafts.append(Draft(partition_of(profile_id), kind, profile_id, body, dedup))
