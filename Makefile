@@ -36,7 +36,7 @@ bench: install
 	$(BIN)/python -m benchmarks $(ARGS)
 
 docs: install
-	$(BIN)/pytest tests/unit/test_docs.py
+	$(BIN)/pytest tests/unit/test_docs.py tests/unit/workspace/test_reference.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

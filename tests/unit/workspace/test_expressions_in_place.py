@@ -15,7 +15,7 @@ FORMS = {
     "double quoted over lines": "when: \"any(a)\n\n  and \\\n  in segment('gone')\"\n",
     "single quoted": "when: 'traits.x = ''it'' and in segment(''gone'')'\n",
     "literal block": "when: |\n  any(a)\n\n  and in segment('gone')\n",
-    "literal block with a comment": "when: |-  # why\n    any(a) -- because\n    and in segment('gone')\n",
+    "literal block, comments": "when: |-  # why\n    any(a) -- x\n    and in segment('gone')\n",
     "folded block": "title: x\nwhen: >\n  any(a)\n  and\n  in segment('gone')\n",
     "folded block, indented": "when: >2-\n    any(a)\n  and in segment('gone')\n",
     "flow": "{title: x, when: \"any(a) and in segment('gone')\"}\n",
