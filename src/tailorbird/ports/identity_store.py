@@ -1,4 +1,4 @@
-"""Identifiers and the profiles that they point at; owned by the log's writer, derived from the log."""
+"""Identifiers and their profiles; owned by the log's writer, derived from the log."""
 
 from __future__ import annotations
 

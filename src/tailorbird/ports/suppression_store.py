@@ -1,4 +1,4 @@
-"""Who must not get mail: by address hash and topic; owned by the log's writer, derived from the log."""
+"""Who must not get mail, by address hash and topic; the log's writer owns it."""
 
 from __future__ import annotations
 

@@ -88,9 +88,7 @@ def resolve(
         if other is None or other == out.profile_id:
             if other is None:
                 out.links.append(identifier)
-        elif not known.has_user(other):
-            _merge(out, other, known, user)
-        elif user is None and not known.has_user(out.profile_id):
+        elif not known.has_user(other) or (user is None and not known.has_user(out.profile_id)):
             _merge(out, other, known, user)
         elif identifier[0] in _SHARED:
             out.links.append(identifier)
@@ -127,8 +125,6 @@ def _target(
         # A new user takes over an anonymous profile, not that of another user.
         if user is None or kind == USER or not known.has_user(profile_id):
             return profile_id
-        if known.find(USER, user) is not None:
-            continue
     return None
 
 

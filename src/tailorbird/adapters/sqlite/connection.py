@@ -1,4 +1,4 @@
-"""Opening SQLite files the way this project uses them: WAL, numbered migrations, local disks only."""
+"""Opening SQLite files the way this project uses them: WAL, migrations, local disks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Identifiers and the profiles that they point at, derived from the log's link and merge records."""
+"""Identifiers and their profiles, derived from the log's link and merge records."""
 
 from __future__ import annotations
 

@@ -36,8 +36,8 @@ class SqliteStateStore:
             self._store_profiles(commit)
             self._store_memberships(commit.memberships)
             connection.executemany(
-                "INSERT OR IGNORE INTO outbox (effect_id, kind, partition, offset, profile_id, body)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT OR IGNORE INTO outbox"
+                " (effect_id, kind, partition, offset, profile_id, body) VALUES (?, ?, ?, ?, ?, ?)",
                 [
                     (row.effect_id, row.kind, row.partition, row.offset, row.profile_id, row.body)
                     for row in commit.outbox

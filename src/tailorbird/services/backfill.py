@@ -1,0 +1,71 @@
+"""Fills new accumulators from the log when a version goes live: exact, quiet, one pass.
+
+The fold is a function of the log's records before the activation alone, so a replay does the same.
+Identity is as of then: what a merged profile did belongs to the winner, and since accumulators are
+monoids the order of merging does not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+import msgspec
+
+from tailorbird.events.event import (
+    EVENT,
+    MERGE_IN,
+    Merge,
+    Record,
+    decode_event,
+    partition_of,
+)
+from tailorbird.language.accumulators import Cells
+from tailorbird.ports.event_log import EventLog
+from tailorbird.reducer.reducer import Reducer
+
+_BATCH = 5_000
+_decode_merge = msgspec.msgpack.Decoder(Merge).decode
+
+
+def backfill(
+    log: EventLog,
+    reducer: Reducer,
+    only: frozenset[int],
+    before: int,
+    partitions: Collection[int],
+) -> dict[int, Cells]:
+    """Fold the events with offset < `before` into the cells `only` of profiles in `partitions`."""
+    winners = _winners(log, before)
+    filled: dict[int, Cells] = {}
+    for record in _records(log, before):
+        if record.kind != EVENT:
+            continue
+        profile_id = record.profile_id
+        while profile_id in winners:
+            profile_id = winners[profile_id]
+        if partition_of(profile_id) not in partitions:
+            continue
+        cells = filled.get(profile_id)
+        if cells is None:
+            cells = filled[profile_id] = {}
+        reducer.fold(cells, decode_event(record), only)
+    return filled
+
+
+def _winners(log: EventLog, before: int) -> dict[int, int]:
+    winners: dict[int, int] = {}
+    for record in _records(log, before):
+        if record.kind == MERGE_IN:
+            merge = _decode_merge(record.body)
+            winners[merge.loser_id] = merge.winner_id
+    return winners
+
+
+def _records(log: EventLog, before: int) -> Iterator[Record]:
+    after = 0
+    while records := log.read(after, _BATCH):
+        for record in records:
+            if record.offset >= before:
+                return
+            yield record
+        after = records[-1].offset
