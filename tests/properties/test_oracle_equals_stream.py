@@ -34,19 +34,19 @@ _SETTINGS = settings(
 )
 
 
-@settings(_SETTINGS, max_examples=600 * EFFORT)
+@settings(_SETTINGS, max_examples=500 * EFFORT)
 @given(node=expressions.conditions, history=histories.histories())
 def test_conditions_agree_at_every_instant(node: tree.Node, history: list[Known]) -> None:
     assert_agreement(node, history, PERSON)
 
 
-@settings(_SETTINGS, max_examples=200 * EFFORT)
+@settings(_SETTINGS, max_examples=150 * EFFORT)
 @given(node=expressions.numeric | expressions.value_edges, history=histories.histories())
 def test_values_agree_at_every_instant(node: tree.Node, history: list[Known]) -> None:
     assert_agreement(node, history, PERSON)
 
 
-@settings(_SETTINGS, max_examples=200 * EFFORT)
+@settings(_SETTINGS, max_examples=150 * EFFORT)
 @given(
     node=expressions.expressions,
     history=histories.histories(),

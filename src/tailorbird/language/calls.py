@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tailorbird.base.names import nearest, snake_case
 from tailorbird.base.time import EARLIEST, LATEST, Duration, parse_micros
-from tailorbird.language import grammar, tree
+from tailorbird.language import faults, grammar, tree
 from tailorbird.language.errors import ExpressionError
 from tailorbird.language.lexer import (
     DURATION,
@@ -28,13 +28,13 @@ def read(parser: Parser, name: Token) -> tree.Node | None:
     word = name.value
     if word in grammar.AGGREGATES:
         if parser.in_where:
-            raise parser.outside_where("other aggregates", name)
+            raise faults.outside_where(parser, "other aggregates", name)
         return _Aggregate(parser).read()
     if word in grammar.FUNCTIONS:
         return _function(parser, name)
     if word in grammar.NAMED:
         if parser.in_where:
-            raise parser.outside_where(f"`{word}`", name)
+            raise faults.outside_where(parser, f"`{word}`", name)
         text = _name_in_quotes(parser, f"{word}('...')", grammar.NAMED[word][1])
         return tree.Named(kind=word, name=text.value, span=parser.span(name.start))
     if word == "timestamp":
@@ -75,7 +75,7 @@ def _instant(parser: Parser, token: Token) -> int:
 def _function(parser: Parser, name: Token) -> tree.Node:
     form = grammar.FUNCTIONS[name.value]
     if parser.in_where and not form.in_where:
-        raise parser.outside_where(f"`{name.value}`", name)
+        raise faults.outside_where(parser, f"`{name.value}`", name)
     parser.advance()
     parser.advance()
     arguments: list[tree.Node] = []
@@ -206,7 +206,7 @@ class _Aggregate:
         return found
 
     def _not_taken(self, token: Token) -> ExpressionError:
-        taken = " and ".join(f"`{word}`" for word in self.form.modifiers)
+        taken = ", ".join(f"`{word}`" for word in self.form.modifiers)
         return self.parser.error(
             f"`{self.name.value}` takes no `{token.value}`",
             at=token,
@@ -258,6 +258,7 @@ class _Aggregate:
         expected = ", ".join(f"`{word}`" for word in words if word not in modifiers)
         near = nearest(token.value, words) if token.kind == NAME else None
         mend = f"Did you mean `{near}`? {self.example}" if near else self.example
-        if token.is_sign("=", "!=", "<", "<=", ">", ">="):
+        is_condition = token.kind == NAME and not near and not modifiers
+        if is_condition or token.is_sign("=", "!=", "<", "<=", ">", ">="):
             mend = f"A condition on the event stands behind `where`. {self.example}"
         return parser.unexpected(f"{expected} or `)`", mend=mend)

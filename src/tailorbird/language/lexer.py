@@ -146,24 +146,30 @@ def _token(text: str, at: int) -> Token:
     name = _NAME.match(text, at)
     if name:
         return Token(NAME, name[0].lower(), at, name.end(), name[0])
-    for foreign in (text[at : at + 2], character):
-        if foreign in _FOREIGN_SIGNS and foreign not in _SIGNS:
-            raise ExpressionError(
-                f"`{foreign}` is not part of the language",
-                text=text,
-                start=at,
-                length=len(foreign),
-                mend=_FOREIGN_SIGNS[foreign],
-            )
+    pair = text[at : at + 2]
+    if pair in _FOREIGN_SIGNS:
+        raise _foreign(text, at, pair)
     for sign in _SIGNS:
         if text.startswith(sign, at):
             return Token(SIGN, sign, at, at + len(sign))
+    if character in _FOREIGN_SIGNS:
+        raise _foreign(text, at, character)
     shown = character if character.isprintable() else f"U+{ord(character):04X}"
     raise ExpressionError(
         f"`{shown}` is not part of the language",
         text=text,
         start=at,
         mend="Remove it, or put it in single quotes if it belongs to a text.",
+    )
+
+
+def _foreign(text: str, at: int, sign: str) -> ExpressionError:
+    return ExpressionError(
+        f"`{sign}` is not part of the language",
+        text=text,
+        start=at,
+        length=len(sign),
+        mend=_FOREIGN_SIGNS[sign],
     )
 
 

@@ -2,7 +2,7 @@
 
 No state, no increments, no deadlines: every question looks at all events again. The compiled form
 (`program`) must give the same answers at every instant; property tests hold the two equal.
-Aggregates are in `oracle_history`.
+Aggregates are in `oracle_history`, scalars in `oracle_values`.
 """
 
 from __future__ import annotations
@@ -13,14 +13,23 @@ from datetime import timedelta
 from fractions import Fraction
 from typing import Any
 
-from tailorbird.base.numbers import SCALE, divide, divide_half_even
-from tailorbird.base.time import from_micros, parse_micros
+from tailorbird.base.numbers import SCALE, divide_half_even
+from tailorbird.base.time import from_micros
 from tailorbird.events.event import Event
 from tailorbird.language import decay, tree
 from tailorbird.language.accumulators import LATEST_CAP
 from tailorbird.language.calendar import day_of, is_zone, zone_of
 from tailorbird.language.needs import PointsScore
 from tailorbird.language.oracle_history import Aggregation, cap_of
+from tailorbird.language.oracle_values import (
+    ARITHMETIC,
+    compare_ordered,
+    compare_values,
+    instant_of,
+    lower_text,
+    matches,
+    negative,
+)
 from tailorbird.language.values import (
     Lapse,
     Moment,
@@ -110,9 +119,9 @@ class _Moment:
             case tree.Call():
                 return self._call(node)
             case tree.Negate():
-                return _negative(self.value(node.value))
+                return negative(self.value(node.value))
             case tree.Arithmetic():
-                return _ARITHMETIC[node.op](self.value(node.left), self.value(node.right))
+                return ARITHMETIC[node.op](self.value(node.left), self.value(node.right))
         return self._condition(node)
 
     def _condition(self, node: tree.Node) -> bool:
@@ -135,7 +144,7 @@ class _Moment:
             case tree.In():
                 return self._is_in(node)
             case tree.Match():
-                found = _matches(node.op, self.value(node.left), self.value(node.right))
+                found = matches(node.op, self.value(node.left), self.value(node.right))
                 return found is not None and found is not node.is_negated
         raise AssertionError(f"no meaning for {type(node).__name__}")
 
@@ -157,14 +166,14 @@ class _Moment:
             is_age = isinstance(left, (tree.Aggregate, tree.Call))
             if not isinstance(lapse, Lapse) or not is_age:
                 return False
-            return _compare(op, self.now, right.duration.after(self.now - lapse))
+            return compare_values(op, self.now, right.duration.after(self.now - lapse))
         if isinstance(left, tree.Aggregate):
             if left.kind in ("avg", "rate") and isinstance(right, tree.Number):
                 ratio = self._aggregation(left).exact_ratio()
-                return ratio is not None and _compare_ordered(op, ratio, Fraction(right.scaled))
+                return ratio is not None and compare_ordered(op, ratio, Fraction(right.scaled))
             value = self._aggregation(left, (right, *others)).value()
-            return _compare(op, value, self.value(right))
-        return _compare(op, self.value(left), self.value(right))
+            return compare_values(op, value, self.value(right))
+        return compare_values(op, self.value(left), self.value(right))
 
     def _is_between(self, node: tree.Between) -> bool:
         value, ends = node.value, (node.low, node.high)
@@ -297,12 +306,12 @@ class _Moment:
             case "coalesce":
                 return next((value for value in values if value is not None), None)
             case "lower":
-                return _lower(values[0])
+                return lower_text(values[0])
             case "length":
                 value = values[0]
                 return len(value) * SCALE if isinstance(value, (str, tuple)) else None
             case "age":
-                born = _instant(values[0])
+                born = instant_of(values[0])
                 return None if born is None else Lapse(self.now - born)
             case "anniversary":
                 return self._is_anniversary(values[0])
@@ -346,156 +355,5 @@ def _decayed(points: int, given: list[int], half_life: int, now: int) -> int:
     return divide_half_even(total, weight_now * 2**decay.KEPT)
 
 
-def _compare(op: str, left: Value, right: Value) -> bool:
-    if left is None or type(left) is not type(right) or isinstance(left, tuple):
-        return False
-    if op in ("<", "<=", ">", ">=") and isinstance(left, bool):
-        return False
-    return _compare_ordered(op, left, right)
-
-
-def _compare_ordered(op: str, left: Any, right: Any) -> bool:
-    match op:
-        case "=":
-            return bool(left == right)
-        case "!=":
-            return bool(left != right)
-        case "<":
-            return bool(left < right)
-        case "<=":
-            return bool(left <= right)
-        case ">":
-            return bool(left > right)
-    return bool(left >= right)
-
-
 def _has_months(node: tree.Node) -> bool:
     return isinstance(node, tree.DurationValue) and node.duration.months > 0
-
-
-def _matches(op: str, left: Value, right: Value) -> bool | None:
-    """Test a text or list; None where an operand is missing or of the wrong type."""
-    if op == "contains" and isinstance(left, tuple):
-        if right is None or isinstance(right, tuple):
-            return None
-        return any(type(item) is type(right) and item == right for item in left)
-    if not isinstance(left, str) or not isinstance(right, str):
-        return None
-    match op:
-        case "contains":
-            return right in left
-        case "starts_with":
-            return left[: len(right)] == right
-        case "ends_with":
-            return left[max(len(left) - len(right), 0) :] == right
-    return _is_like(left, right)
-
-
-def _is_like(text: str, pattern: str) -> bool:
-    # The set of pattern positions that the text read so far can have reached.
-    steps = _like_steps(pattern)
-    reached = _skip_any(steps, {0})
-    for character in text:
-        following = set()
-        for place in reached:
-            if place < len(steps):
-                kind, wanted = steps[place]
-                if kind == "%":
-                    following.add(place)
-                elif kind == "_" or wanted == character:
-                    following.add(place + 1)
-        reached = _skip_any(steps, following)
-    return len(steps) in reached
-
-
-def _like_steps(pattern: str) -> list[tuple[str, str]]:
-    steps: list[tuple[str, str]] = []
-    at = 0
-    while at < len(pattern):
-        character = pattern[at]
-        if character == "\\" and at + 1 < len(pattern):
-            at += 1
-            steps.append(("=", pattern[at]))
-        elif character in "%_":
-            steps.append((character, ""))
-        else:
-            steps.append(("=", character))
-        at += 1
-    return steps
-
-
-def _skip_any(steps: list[tuple[str, str]], places: set[int]) -> set[int]:
-    reached = set(places)
-    for place in sorted(places):
-        while place < len(steps) and steps[place][0] == "%":
-            place += 1
-            reached.add(place)
-    return reached
-
-
-def _lower(value: Value) -> Value:
-    if not isinstance(value, str):
-        return None
-    return "".join(c.lower() if len(c.lower()) == 1 else c for c in value)
-
-
-def _instant(value: Value) -> int | None:
-    if isinstance(value, Moment):
-        return int(value)
-    if not isinstance(value, str) or len(value) < 10:
-        return None
-    try:
-        return parse_micros(value)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _negative(value: Value) -> Value:
-    if type(value) is int:
-        return -value
-    return Lapse(-value) if isinstance(value, Lapse) else None
-
-
-def _plus(left: Value, right: Value) -> Value:
-    if isinstance(left, Lapse) and isinstance(right, (Lapse, Moment)):
-        left, right = right, left
-    if isinstance(right, Lapse):
-        if isinstance(left, Moment):
-            return Moment(left + right)
-        return Lapse(left + right) if isinstance(left, Lapse) else None
-    if type(left) is int and type(right) is int:
-        return left + right
-    return None
-
-
-def _minus(left: Value, right: Value) -> Value:
-    if isinstance(left, Moment) and isinstance(right, Moment):
-        return Lapse(left - right)
-    if isinstance(right, Lapse):
-        return _plus(left, _negative(right))
-    if type(left) is int and type(right) is int:
-        return left - right
-    return None
-
-
-def _times(left: Value, right: Value) -> Value:
-    if type(left) is int and type(right) is int:
-        return divide_half_even(left * right, SCALE)
-    if type(left) is int and isinstance(right, Lapse):
-        left, right = right, left
-    if isinstance(left, Lapse) and type(right) is int:
-        return Lapse(divide_half_even(left * right, SCALE))
-    return None
-
-
-def _over(left: Value, right: Value) -> Value:
-    if type(left) is int and type(right) is int:
-        return divide(left, right)
-    if isinstance(left, Lapse) and isinstance(right, Lapse):
-        return divide(int(left), int(right))
-    if isinstance(left, Lapse) and type(right) is int and right:
-        return Lapse(divide_half_even(left * SCALE, right))
-    return None
-
-
-_ARITHMETIC = {"+": _plus, "-": _minus, "*": _times, "/": _over}

@@ -7,7 +7,7 @@ here: `types` checks it, `oracle` and `compiler` give it meaning.
 from __future__ import annotations
 
 from tailorbird.base.names import nearest
-from tailorbird.language import calls, grammar, lexer, tree, walk
+from tailorbird.language import calls, faults, grammar, lexer, tree, walk
 from tailorbird.language.errors import ExpressionError
 from tailorbird.language.lexer import DURATION, END, NAME, NUMBER, SIGN, TEXT, Token
 
@@ -100,10 +100,13 @@ class Parser:
         token = self.token
         found = "the text ends here" if token.kind == END else f"found {self._shown(token)}"
         if not mend and token.kind == NAME:
-            near = nearest(token.value, words)
+            begins_value = self.ahead().is_sign(".", "(")
+            near = None if begins_value else nearest(token.value, words)
             mend = f"Did you mean `{near}`?" if near else ""
         if not mend and token.is_sign(")"):
             mend = "Remove this `)`, or open a parenthesis for it before."
+        if not mend and token.kind != END and "and" in words:
+            mend = "Two conditions are joined by `and` or `or`."
         return self.error(f"expected {expected}, {found}", mend=mend)
 
     def _shown(self, token: Token) -> str:
@@ -196,6 +199,8 @@ class Parser:
                 raise self.unexpected(
                     "`in`, `between`, `like`, `contains`, `starts with` or `ends with` after `not`",
                     words,
+                    mend="For example: traits.city not in ('Rome', 'Oslo'); or put `not` in front"
+                    " of the whole condition.",
                 )
             self.advance()
         match token.value:
@@ -208,7 +213,8 @@ class Parser:
         op = token.value
         if op in ("starts", "ends"):
             if not self.token.is_word("with"):
-                raise self.unexpected(f"`with` after `{op}`", ("with",))
+                example = f"For example: traits.email {op} with 'x'"
+                raise self.unexpected(f"`with` after `{op}`", ("with",), mend=example)
             self.advance()
             op += "_with"
         right = self._value(f"a text after `{op.replace('_', ' ')}`")
@@ -223,7 +229,9 @@ class Parser:
                 mend="Write `is null` or `is not null`.",
             )
         if self.token.kind == END or self.token.is_sign(")", ","):
-            raise self.unexpected(expected)
+            raise self.unexpected(
+                expected, mend="Write a number, a text in quotes, a duration or a path there."
+            )
         return self.expression(COMPARISON)
 
     def _is_null(self, left: tree.Node, start: int) -> tree.Node:
@@ -240,7 +248,11 @@ class Parser:
     def _between(self, left: tree.Node, start: int, is_negated: bool) -> tree.Node:
         low = self._value("a value after `between`")
         if not self.token.is_word("and"):
-            raise self.unexpected("`and` and the upper end", ("and",), mend="x between 1 and 5")
+            raise self.unexpected(
+                "`and` and the upper end",
+                ("and",),
+                mend="For example: traits.visits between 1 and 5",
+            )
         self.advance()
         high = self._value("the upper end after `and`")
         return tree.Between(
@@ -268,9 +280,11 @@ class Parser:
 
     def _list(self) -> tree.ListRef:
         start = self.advance().start
-        self.expect_sign("(", "`(`", mend="traits.city in list('urban_cities')")
+        self.expect_sign("(", "`(`", mend="For example: traits.city in list('urban_cities')")
         if self.token.kind != TEXT:
-            raise self.unexpected("the list's name in quotes", mend="in list('urban_cities')")
+            raise self.unexpected(
+                "the list's name in quotes", mend="For example: in list('urban_cities')"
+            )
         name = self.advance().value
         self.expect_sign(")", "`)`")
         return tree.ListRef(name=name, span=self.span(start))
@@ -361,12 +375,15 @@ class Parser:
             self.advance()
             return tree.Boolean(value=word == "true", span=self.span(token.start))
         if word in RESERVED:
-            raise self.unexpected("a condition or value")
+            mend = f"Something is missing before `{token.text}`."
+            if self.in_where:
+                mend += f" If it is the name of a property, write properties.{token.text}."
+            raise self.unexpected("a condition or value", mend=mend)
         following = self.ahead()
         if following.is_sign("("):
             node = calls.read(self, token)
             if node is None:
-                raise self._unknown_call(token)
+                raise faults.unknown_call(self, token)
             return node
         if self.in_where:
             return self._property()
@@ -377,7 +394,7 @@ class Parser:
             self.advance()
             parts = self.path_parts()
             return tree.Path(root=word, parts=parts, span=self.span(token.start))
-        raise self._unknown_name(token)
+        raise faults.unknown_name(self, token)
 
     def _is_property(self, token: Token) -> bool:
         following = self.ahead()
@@ -408,12 +425,14 @@ class Parser:
             mend = "A value stands before `in`: traits.city in ('a', 'b'); or: in segment('vip')."
             raise self.error("there is no value before `in`", mend=mend)
         if self.in_where:
-            raise self.outside_where("segments", start)
+            raise faults.outside_where(self, "segments", start)
         self.advance()
         self.advance()
-        self.expect_sign("(", "`(`", mend="in segment('vip')")
+        self.expect_sign("(", "`(`", mend="For example: in segment('vip')")
         if self.token.kind != TEXT:
-            raise self.unexpected("the segment's name in quotes", mend="in segment('vip')")
+            raise self.unexpected(
+                "the segment's name in quotes", mend="For example: in segment('vip')"
+            )
         name = self.advance().value
         self.expect_sign(")", "`)`")
         return tree.InSegment(name=name, span=self.span(start.start))
@@ -421,7 +440,7 @@ class Parser:
     def _property(self) -> tree.Node:
         token = self.token
         if token.value in ("traits", "event") and self.ahead().is_sign("."):
-            raise self.outside_where(f"`{token.value}.`", token)
+            raise faults.outside_where(self, f"`{token.value}.`", token)
         self.advance()
         parts = (token.text, *self.path_parts())
         return tree.Property(parts=calls.own_parts(parts), span=self.span(token.start))
@@ -440,74 +459,3 @@ class Parser:
             part = self.advance()
             parts.append(part.text if part.kind == NAME else part.value)
         return tuple(parts)
-
-    def outside_where(self, what: str, at: Token) -> ExpressionError:
-        """Say that `where` cannot see something."""
-        return self.error(
-            f"`where` does not see {what}: it sees the event, constants and list('..') only",
-            at=at,
-            mend="Inside `where` write the event's properties by their names, for example"
-            " count(order_completed where revenue > 100); ask the rest outside, joined by `and`.",
-        )
-
-    # -- calls -----------------------------------------------------------------------------------
-
-    def _unknown_call(self, token: Token) -> ExpressionError:
-        near = nearest(token.value, grammar.call_names())
-        mend = f"Known are {', '.join(grammar.call_names())}."
-        if token.value == "segment":
-            mend = "Write in segment('vip') or not in segment('vip')."
-        elif token.value == "list":
-            mend = "A list stands after `in`: traits.city in list('urban_cities')."
-        elif near in grammar.AGGREGATES:
-            mend = f"Did you mean `{near}`? For example: {grammar.AGGREGATES[near].example}"
-        elif near in grammar.FUNCTIONS:
-            mend = f"Did you mean `{near}`? For example: {grammar.FUNCTIONS[near].example}"
-        elif near:
-            mend = f"Did you mean `{near}`?"
-        known = token.value in ("segment", "list")
-        message = (
-            f"`{token.text}(...)` cannot stand here"
-            if known
-            else f"there is no function `{token.text}`"
-        )
-        return self.error(message, at=token, mend=mend)
-
-    def _unknown_name(self, token: Token) -> ExpressionError:
-        word, following = token.value, self.ahead()
-        if word in grammar.ROOTS:
-            example = {"context": "device.type", "event": "properties.total"}.get(word, "city")
-            return self.error(
-                f"`{word}` needs a name", at=token, mend=f"For example: {word}.{example}"
-            )
-        if word in grammar.AGGREGATES:
-            example = grammar.AGGREGATES[word].example
-            return self.error(
-                f"`{word}` needs parentheses", at=token, mend=f"For example: {example}"
-            )
-        if word in grammar.FUNCTIONS or word in grammar.NAMED:
-            form = grammar.FUNCTIONS.get(word)
-            example = form.example if form else grammar.NAMED[word][1]
-            return self.error(
-                f"`{word}` needs parentheses", at=token, mend=f"For example: {example}"
-            )
-        if following.is_sign("."):
-            near = nearest(word, grammar.ROOTS)
-            path = (
-                self.text[token.start : following.end]
-                + self.text[following.end :].split(" ")[0][:40]
-            )
-            mend = (
-                f"Did you mean {near}.? " if near else ""
-            ) + "Paths begin with traits, context, event, geo or weather; a property of an event is"
-            return self.error(
-                f"`{token.text}.` begins no path",
-                at=token,
-                mend=f"{mend} read by an aggregate, for example last({path.strip('()')}).",
-            )
-        return self.error(
-            f"unknown name `{token.text}`",
-            at=token,
-            mend=f"For a trait write traits.{token.text}; a text stands in quotes: '{token.text}';"
-            f" an event is asked for by any({token.text}).",
-        )

@@ -96,7 +96,7 @@ class _Checker:
             case tree.Path():
                 return self._path(node)
             case tree.Property():
-                return self._property(node.parts)
+                return self._property(node.parts, node)
             case tree.Aggregate():
                 return self._aggregate(node)
             case tree.Named():
@@ -304,7 +304,7 @@ class _Checker:
         if node.root != "traits" or self.scope.traits is None:
             return ANY
         name = node.parts[0]
-        self._check_name(node, "trait", name, self.scope.traits)
+        self._check_name(node, "trait", name, self.scope.traits, "schema.yaml")
         return _known_type(self.scope.traits.get(name)) if len(node.parts) == 1 else ANY
 
     # -- the history -----------------------------------------------------------------------------
@@ -335,7 +335,7 @@ class _Checker:
             self.expect_condition(selector.where, self.type_of(selector.where))
         self._selector = None
 
-    def _property(self, parts: tuple[str, ...], at: tree.Node | None = None) -> str:
+    def _property(self, parts: tuple[str, ...], at: tree.Node) -> str:
         selector, events = self._selector, self.scope.events
         if selector is None or events is None or self._looks_at_items or parts[0] == "context":
             return ANY
@@ -347,7 +347,7 @@ class _Checker:
         if parts[0] not in heads:
             near = nearest(name, known)
             self.report(
-                at or selector,
+                at,
                 f"`{selector.event}` has no property `{name}`",
                 (f"Did you mean {near}? " if near else f"Known are {_listed(known)}. ")
                 + "Or declare it in schema.yaml.",

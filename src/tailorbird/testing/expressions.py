@@ -66,87 +66,97 @@ value_paths = st.sampled_from((("p",), ("q",), ("xs",), ("items", "n"), ("items"
 key_paths = st.sampled_from((("p",), ("q",), ("xs",), ("items", "k")))
 
 
-# --- filters -----------------------------------------------------------------------------------
+# --- conditions over given values ---------------------------------------------------------------
+
+Strategy = st.SearchStrategy[tree.Node]
+
+
+def comparisons_of(left: Strategy, right: Strategy) -> Strategy:
+    """Draw a comparison."""
+    return st.builds(
+        lambda op, one, other: tree.Compare(op=op, left=one, right=other),
+        st.sampled_from(COMPARISONS),
+        left,
+        right,
+    )
+
+
+def ranges_of(value: Strategy, low: Strategy, high: Strategy) -> Strategy:
+    """Draw `value [not] between low and high`."""
+    return st.builds(
+        lambda one, least, most, negated: tree.Between(
+            value=one, low=least, high=most, is_negated=negated
+        ),
+        value,
+        low,
+        high,
+        st.booleans(),
+    )
+
+
+def choices_of(value: Strategy, options: Strategy) -> Strategy:
+    """Draw `value [not] in (...)`."""
+    return st.builds(
+        lambda one, some, negated: tree.In(value=one, options=tuple(some), is_negated=negated),
+        value,
+        st.lists(options, min_size=1, max_size=3),
+        st.booleans(),
+    )
+
+
+def matches_of(value: Strategy, patterns: Strategy, ops: Sequence[str]) -> Strategy:
+    """Draw a test of a text or list."""
+    return st.builds(
+        lambda op, one, other, negated: tree.Match(
+            op=op, left=one, right=other, is_negated=negated
+        ),
+        st.sampled_from(ops),
+        value,
+        patterns,
+        st.booleans(),
+    )
+
+
+def nulls_of(value: Strategy) -> Strategy:
+    """Draw `value is [not] null`."""
+    return st.builds(
+        lambda one, negated: tree.IsNull(value=one, is_negated=negated), value, st.booleans()
+    )
+
+
+def call_of(name: str, *arguments: Strategy) -> Strategy:
+    """Draw a call of a function."""
+    return st.tuples(*arguments).map(lambda values: tree.Call(name=name, arguments=values))
+
+
+lists = st.sampled_from(sorted(LISTS)).map(lambda name: tree.ListRef(name=name))
+patterns = st.sampled_from(("x", "%y", "_", "xy", "")).map(lambda value: tree.Text(value=value))
 
 
 def _property(*parts: str) -> tree.Property:
     return tree.Property(parts=parts)
 
 
-def _tests_of(
-    numeric: Sequence[tree.Node], textual: Sequence[tree.Node]
-) -> st.SearchStrategy[tree.Node]:
-    """Conditions over some numbers and texts (which at run time may be anything)."""
+def _tests_of(numeric: Sequence[tree.Node], textual: Sequence[tree.Node]) -> Strategy:
+    """Draw a condition over some numbers and texts (which at run time may be anything)."""
     number, text = st.sampled_from(numeric), st.sampled_from(textual)
     values = st.sampled_from((*numeric, *textual))
+    listed = st.builds(
+        lambda one, other, negated: tree.In(value=one, options=(other,), is_negated=negated),
+        text,
+        lists,
+        st.booleans(),
+    )
     return st.one_of(
-        st.builds(
-            lambda op, left, right: tree.Compare(op=op, left=left, right=right),
-            st.sampled_from(COMPARISONS),
-            number,
-            numbers,
-        ),
-        st.builds(
-            lambda op, left, right: tree.Compare(op=op, left=left, right=right),
-            st.sampled_from(COMPARISONS),
-            text,
-            texts | text,
-        ),
-        st.builds(
-            lambda value, low, high, negated: tree.Between(
-                value=value, low=low, high=high, is_negated=negated
-            ),
-            number,
-            numbers,
-            numbers | number,
-            st.booleans(),
-        ),
-        st.builds(
-            lambda value, options, negated: tree.In(
-                value=value, options=tuple(options), is_negated=negated
-            ),
-            values,
-            st.lists(numbers | texts, min_size=1, max_size=3),
-            st.booleans(),
-        ),
-        st.builds(
-            lambda value, name, negated: tree.In(
-                value=value, options=(tree.ListRef(name=name),), is_negated=negated
-            ),
-            text,
-            st.sampled_from(sorted(LISTS)),
-            st.booleans(),
-        ),
-        st.builds(
-            lambda op, left, right, negated: tree.Match(
-                op=op, left=left, right=right, is_negated=negated
-            ),
-            st.sampled_from(("like", "contains", "starts_with", "ends_with")),
-            text,
-            st.sampled_from(("x", "%y", "_", "xy", "")).map(lambda value: tree.Text(value=value)),
-            st.booleans(),
-        ),
-        st.builds(
-            lambda value, negated: tree.IsNull(value=value, is_negated=negated),
-            values,
-            st.booleans(),
-        ),
-        st.builds(
-            lambda value: tree.Compare(
-                op="=",
-                left=tree.Call(name="lower", arguments=(value,)),
-                right=tree.Text(value="x"),
-            ),
-            text,
-        ),
-        st.builds(
-            lambda value, op, other: tree.Compare(
-                op=op, left=tree.Call(name="length", arguments=(value,)), right=other
-            ),
-            text,
-            st.sampled_from(ORDERED),
-            numbers,
-        ),
+        comparisons_of(number, numbers),
+        comparisons_of(text, texts | text),
+        ranges_of(number, numbers, numbers | number),
+        choices_of(values, numbers | texts),
+        listed,
+        matches_of(text, patterns, ("like", "contains", "starts_with", "ends_with")),
+        nulls_of(values),
+        comparisons_of(call_of("lower", text), texts),
+        comparisons_of(call_of("length", text), numbers),
     )
 
 
@@ -305,110 +315,29 @@ numeric = st.recursive(numeric_leaves, _arithmetic, max_leaves=3)
 value_edges = of_values(("first", "last", "favourite"))
 
 # A count against a constant is what people write most, and what the compiler treats by itself.
-_countable: st.SearchStrategy[tree.Node] = st.one_of(
+_countable = st.one_of(
     counts(("count",)), mosts(), of_values(("distinct",)), of_values(("avg",)), rates()
 )
 _counted = st.one_of(
-    st.builds(
-        lambda op, left, limit, flipped: tree.Compare(
-            op=op, left=limit if flipped else left, right=left if flipped else limit
-        ),
-        st.sampled_from(COMPARISONS),
-        _countable,
-        numbers,
-        st.booleans(),
-    ),
-    st.builds(
-        lambda value, low, high, negated: tree.Between(
-            value=value, low=low, high=high, is_negated=negated
-        ),
-        _countable,
-        numbers,
-        numbers,
-        st.booleans(),
-    ),
-    st.builds(
-        lambda value, options, negated: tree.In(
-            value=value, options=tuple(options), is_negated=negated
-        ),
-        _countable,
-        st.lists(numbers, min_size=1, max_size=3),
-        st.booleans(),
-    ),
+    comparisons_of(_countable, numbers),
+    comparisons_of(numbers, _countable),
+    ranges_of(_countable, numbers, numbers),
+    choices_of(_countable, numbers),
 )
-_compared = st.builds(
-    lambda op, left, right, flipped: tree.Compare(
-        op=op, left=right if flipped else left, right=left if flipped else right
-    ),
-    st.sampled_from(COMPARISONS),
-    numeric,
-    numbers | numbers | numeric,
-    st.booleans(),
-)
-_fading = st.builds(
-    lambda op, limit: tree.Compare(
-        op=op, left=tree.Named(kind="score", name="fading"), right=limit
-    ),
-    st.sampled_from(COMPARISONS),
-    numbers,
-)
-_edges = st.builds(
-    lambda op, left, right: tree.Compare(op=op, left=left, right=right),
-    st.sampled_from(COMPARISONS),
-    value_edges,
-    texts | numbers | value_edges,
-)
+_compared = comparisons_of(numeric, numbers | numbers | numeric)
+_fading = comparisons_of(st.just(tree.Named(kind="score", name="fading")), numbers)
+_edges = comparisons_of(value_edges, texts | numbers | value_edges)
 _asked = st.one_of(
-    st.builds(
-        lambda value, negated: tree.IsNull(value=value, is_negated=negated),
-        numeric | value_edges,
-        st.booleans(),
-    ),
-    st.builds(
-        lambda value, options, negated: tree.In(
-            value=value, options=tuple(options), is_negated=negated
-        ),
-        numeric | value_edges,
-        st.lists(numbers | texts, min_size=1, max_size=3),
-        st.booleans(),
-    ),
-    st.builds(
-        lambda value, low, high, negated: tree.Between(
-            value=value, low=low, high=high, is_negated=negated
-        ),
-        numeric,
-        numbers,
-        numbers,
-        st.booleans(),
-    ),
-    st.builds(
-        lambda value, other, negated: tree.Match(
-            op="contains", left=value, right=other, is_negated=negated
-        ),
-        value_edges,
-        texts | numbers,
-        st.booleans(),
-    ),
-    st.builds(
-        lambda first, second, op, limit: tree.Compare(
-            op=op, left=tree.Call(name="coalesce", arguments=(first, second)), right=limit
-        ),
-        numeric,
-        numeric | numbers,
-        st.sampled_from(COMPARISONS),
-        numbers,
-    ),
+    nulls_of(numeric | value_edges),
+    choices_of(numeric | value_edges, numbers | texts),
+    ranges_of(numeric, numbers, numbers),
+    matches_of(value_edges, texts | numbers, ("contains",)),
+    comparisons_of(call_of("coalesce", numeric, numeric | numbers), numbers),
 )
+_birthday = tree.Path(root="traits", parts=("born",))
 _calendar = st.one_of(
-    st.just(tree.Call(name="anniversary", arguments=(tree.Path(root="traits", parts=("born",)),))),
-    st.builds(
-        lambda month: tree.Compare(
-            op="=",
-            left=tree.Call(name="month", arguments=(tree.Call(name="now", arguments=()),)),
-            right=tree.Number(scaled=month * SCALE),
-        ),
-        st.integers(1, 4),
-    ),
+    call_of("anniversary", st.just(_birthday)),
+    comparisons_of(call_of("month", call_of("now")), numbers),
 )
 
 condition_leaves: st.SearchStrategy[tree.Node] = st.one_of(
