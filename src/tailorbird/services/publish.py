@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tailorbird import __version__
+from tailorbird.base.hashing import hash64
 from tailorbird.base.problems import OperationalError, Problem
 from tailorbird.events.event import ACTIVATE, PARTITIONS, Activate, encode
 from tailorbird.ports.control_store import ControlStore
@@ -23,6 +24,7 @@ from tailorbird.workspace.loader import parse_workspace
 
 LIVE_VERSION = "live_version"
 PROBLEMS = "workspace_problems"
+PUBLICATIONS = "publication_count"
 
 _ATTEMPTS_MAX = 20
 _PAUSE_SECONDS = 0.25
@@ -99,10 +101,18 @@ class Publisher:
 
     async def _activate(self, version: str) -> None:
         body = encode(Activate(version=version, engine_version=__version__))
-        # Not deduplicated: going back to an earlier version is a new activation of it, and
-        # activating the live version once more changes nothing.
+        # The number makes going back to an earlier version a new activation, while offering the
+        # same one again after a broken connection stays one. The clock could stand still.
+        number = int(self._control.get(PUBLICATIONS) or 0) + 1
+        self._control.set(PUBLICATIONS, str(number))
         waiting = [
-            Draft(partition=partition, kind=ACTIVATE, profile_id=0, body=body)
+            Draft(
+                partition=partition,
+                kind=ACTIVATE,
+                profile_id=0,
+                body=body,
+                dedup=hash64("activate", version, number, partition),
+            )
             for partition in range(PARTITIONS)
         ]
         for _ in range(_ATTEMPTS_MAX):
