@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tailorbird.base.time import DAY, format_micros
+from tailorbird.base.time import DAY, format_micros, parse_micros
 from tailorbird.language import accumulators, emission, needs, tree
 from tailorbird.language.oracle import Known, Person, value_at
 from tailorbird.language.printer import format_expression
@@ -19,12 +19,13 @@ from tailorbird.language.values import Value
 from tailorbird.testing import expressions, histories
 
 PERSON = Person(
-    traits={"n": 1, "city": "Rome"},
+    traits={"n": 1, "city": "Rome", "joined": "2024-01-15T00:00:00Z"},
     timezone="Europe/Berlin",
     segments=expressions.SEGMENTS,
     scores=expressions.SCORES,
     lists=expressions.LISTS,
 )
+JOINED = ("2024-01-15", "2024-01-31", "2023-12-31T12:00:00Z", "2024-02-01")
 AFTERWARDS = 70 * DAY
 # More rounds for a longer search: TAILORBIRD_EFFORT=20 pytest tests/properties
 EFFORT = int(os.environ.get("TAILORBIRD_EFFORT", "1"))
@@ -106,10 +107,13 @@ def assert_agreement(node: tree.Node, history: list[Known], person: Person) -> N
 
 def likely_changes(node: tree.Node, history: list[Known], start: int, end: int) -> list[int]:
     """Return instants between two records at which, or next to which, a value may change."""
+    begins = [known.event.timestamp for known in history]
+    if "'joined'" in repr(node):
+        begins += [parse_micros(text) for text in JOINED]
     instants = {end - 1, start + 1, (start + end) // 2}
     for span in expressions.spans_in(node):
-        for known in history:
-            at = span.after(known.event.timestamp)
+        for begin in begins:
+            at = span.after(begin)
             instants.update((at - 1, at, at + 1))
     if any(word in repr(node) for word in ("anniversary", "'month'")):
         for hour in range(0, min(end - start, 62 * DAY), 3_600_000_000):

@@ -1,9 +1,9 @@
 """Hypothesis strategies of random well-typed expressions over a small world.
 
 The world: events a, b, c with properties p (mostly numbers), q (mostly texts), xs (a list) and
-items (a list of objects with k and n); traits n, city, tags, home, born; the segments, scores and
-lists of `SEGMENTS`, `SCORES`, `LISTS`. Small domains make equal values, boundaries and ties likely.
-The durations meet the gaps of `histories`.
+items (a list of objects with k and n); traits n, city, tags, home, born, joined; the segments,
+scores and lists of `SEGMENTS`, `SCORES`, `LISTS`. Small domains make equal values, boundaries and
+ties likely. The durations meet the gaps of `histories`.
 """
 
 from __future__ import annotations
@@ -262,8 +262,12 @@ def chains(draw: st.DrawFn) -> tree.Aggregate:
 
 @st.composite
 def sinces(draw: st.DrawFn) -> tree.Node:
-    """Draw a comparison of `since` with a duration, also as a sum or between two."""
-    since = tree.Aggregate(kind="since", selectors=(draw(selectors()),), within=draw(windows))
+    """Draw a comparison of `since` or an age with a duration, also as a sum or between two."""
+    since: tree.Node = tree.Aggregate(
+        kind="since", selectors=(draw(selectors()),), within=draw(windows)
+    )
+    if draw(st.sampled_from((False, False, True))):
+        since = tree.Call(name="age", arguments=(tree.Path(root="traits", parts=("joined",)),))
     shape = draw(st.sampled_from(("plain", "plain", "plain", "flipped", "between", "shifted")))
     op = draw(st.sampled_from(COMPARISONS))
     if shape == "shifted":

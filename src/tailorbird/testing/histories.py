@@ -58,6 +58,7 @@ traits = _object(
     tags=st.lists(_texts, max_size=2) | _scalars,
     home=_object(city=st.sampled_from(CITIES)),
     born=st.sampled_from(("2000-02-29", "1990-01-31", "1990-02-01", "soon", None)),
+    joined=st.sampled_from(("2024-01-31", "2023-12-31T12:00:00Z", "2024-02-01", "soon", 5)),
     timezone=st.sampled_from(ZONES),
 )
 contexts = _object(
