@@ -192,9 +192,16 @@ def _refuse_cycles(
             )
 
 
-def _node(given: str | tree.Node, what: str) -> tree.Node:
+def _node(given: Any, what: str) -> tree.Node:
     if isinstance(given, tree.Node):
         return given
+    if isinstance(given, bool):
+        return tree.Boolean(value=given)
+    number = scaled(given)
+    if number is not None:
+        return tree.Number(scaled=number)
+    if not isinstance(given, str):
+        raise ValueError(f"{what} is of type {type(given).__name__}, not an expression")
     try:
         return parse(given)
     except ExpressionError as error:

@@ -94,11 +94,11 @@ def _meaning(node: tree.Node) -> str:
         case tree.And() | tree.Or():
             # Saying a thing twice adds nothing.
             return _called(type(node).__name__, *sorted({_meaning(part) for part in node.parts}))
-        case tree.Compare() if node.op in (">", ">="):
-            op = "<" if node.op == ">" else "<="
-            return _called(op, _meaning(node.right), _meaning(node.left))
-        case tree.Compare() if node.op in ("=", "!="):
-            return _called(node.op, *sorted((_meaning(node.left), _meaning(node.right))))
+        case tree.Compare():
+            sides = [_meaning(node.left), _meaning(node.right)]
+            if node.op in (">", ">="):
+                return _called("<" if node.op == ">" else "<=", *reversed(sides))
+            return _called(node.op, *(sorted(sides) if node.op in ("=", "!=") else sides))
         case tree.In():
             options = sorted({_meaning(option) for option in node.options})
             return _called(f"In {node.is_negated}", _meaning(node.value), *options)

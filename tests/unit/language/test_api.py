@@ -181,3 +181,11 @@ def test_a_late_event_changes_the_present_only() -> None:
 def test_a_value_that_glides_has_no_list_of_changes() -> None:
     with pytest.raises(ExpressionError, match="changes all the time"):
         changes("since(a)", [track("a", 0)], until=START + timedelta(days=1))
+
+
+def test_definitions_may_be_constants_or_trees() -> None:
+    given: dict[str, Any] = {"segments": {"vip": True}, "scores": {"s": 85.5}}
+    for engine in ENGINES:
+        assert engine("in segment('vip') and score('s') > 85", [], START, **given)
+    with pytest.raises(ValueError, match="score 's' is of type list"):
+        evaluate("true", [], START, scores={"s": []})
