@@ -1,1 +1,1 @@
-"""content."""
+"""Content: templates with Liquid and MJML, rendered for one person."""

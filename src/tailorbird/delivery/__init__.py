@@ -1,1 +1,1 @@
-"""delivery."""
+"""The life of a message: what may be sent, how it is assembled, signed links, suppression."""

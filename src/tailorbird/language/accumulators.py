@@ -37,6 +37,8 @@ Cells = dict[int, Cell]
 # An aggregate is taken over the latest N matching events, unless it has to count further.
 LATEST_CAP = 1_000
 NEVER = 1 << 62  # an instant after all instants
+# Break points looked at before a deadline is set short of the true change.
+LOOK_AHEAD = 64
 
 _WORD = 1 << 63
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tailorbird.base.numbers import SCALE
 from tailorbird.base.time import from_micros, to_micros
-from tailorbird.language.accumulators import NEVER
+from tailorbird.language.accumulators import LOOK_AHEAD, NEVER
 from tailorbird.language.values import Moment, Value
 
 
@@ -68,7 +68,18 @@ def part_of(name: str, moment: Value, timezone: str) -> Value:
 
 
 def part_breaks(name: str, at: int, timezone: str) -> list[int]:
-    """Return the next instant at which `part` changes."""
+    """Return the next instants at which `part` changes: a year of months, else the next one.
+
+    The list is filled up to LOOK_AHEAD with its last, which marks it as cut.
+    """
+    points = []
+    for _ in range(13 if name == "month" else 1):
+        at = _part_break(name, at, timezone)
+        points.append(at)
+    return points + [at] * (LOOK_AHEAD - len(points))
+
+
+def _part_break(name: str, at: int, timezone: str) -> int:
     zone = zone_of(timezone)
     local = local_of(at, timezone).replace(tzinfo=None)
     if name == "hour":
@@ -77,7 +88,7 @@ def part_breaks(name: str, at: int, timezone: str) -> list[int]:
         following = datetime(local.year + local.month // 12, local.month % 12 + 1, 1)  # noqa: DTZ001  # local wall time
     else:
         following = datetime(local.year, local.month, local.day) + timedelta(days=1)  # noqa: DTZ001
-    return [max(instant_of(zone, following), at + 1)]
+    return max(instant_of(zone, following), at + 1)
 
 
 def anniversary(value: Value, at: int, timezone: str) -> bool:

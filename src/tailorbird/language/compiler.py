@@ -155,7 +155,7 @@ class Emitter(ConditionEmitter):
             is_timed = node.within if node.kind not in ("followed", "sequence") else node.over
             return STEPWISE if is_timed is not None or node.kind == "abandoned" else STATIC
         if isinstance(node, tree.Call):
-            if node.name == "now":
+            if node.name in ("now", "age"):
                 return CONTINUOUS
             is_calendar = node.name in ("anniversary", "hour", "weekday", "month", "date")
             if is_calendar and (

@@ -6,7 +6,6 @@ from typing import Any
 
 from tailorbird.base.numbers import SCALE
 from tailorbird.language import tree
-from tailorbird.language.accumulators import LATEST_CAP
 from tailorbird.language.emission import Emission
 from tailorbird.language.needs import CompileError, PointsScore
 from tailorbird.language.runtime import like_pattern
@@ -14,6 +13,7 @@ from tailorbird.language.shape import (
     BOOLEAN_AGGREGATES,
     CALENDAR_PARTS,
     FLIPPED,
+    counts_months,
     is_condition,
     is_now,
 )
@@ -42,18 +42,7 @@ class ConditionEmitter(Emission):
             case tree.Match():
                 return self._match(node, at)
             case tree.Between():
-                low, high = self.expression(node.low, at), self.expression(node.high, at)
-                value = self.fresh()
-                first, second = ("<", ">") if node.is_negated else (">=", "<=")
-                word = "or" if node.is_negated else "and"
-                missing = (
-                    f" and {low} is not None and {high} is not None" if node.is_negated else ""
-                )
-                return (
-                    f"(({value} := {self.expression(node.value, at)}) is not None{missing} and"
-                    f" (compare({first!r}, {value}, {low})"
-                    f" {word} compare({second!r}, {value}, {high})))"
-                )
+                return self._between(node, at)
             case tree.In():
                 return self._in(node, at)
             case tree.IsNull():
@@ -102,7 +91,7 @@ class ConditionEmitter(Emission):
             return self.condition(node, at)
         raise CompileError(f"`{type(node).__name__}` cannot be used here")
 
-    def _compare(self, node: tree.Compare, at: str) -> str:
+    def _compare(self, node: tree.Compare, at: str, *others: tree.Node) -> str:
         op, left, right = node.op, node.left, node.right
         if isinstance(left, (tree.Number, tree.Text)):
             op, left, right = FLIPPED[op], right, left
@@ -111,7 +100,8 @@ class ConditionEmitter(Emission):
         )
         if months is not None:
             return months
-        self._keep_countable(left, right)
+        self.keep_countable(left, right, *others)
+        self.keep_countable(right, left, *others)
         ratio = self._compare_ratio(op, left, right, at)
         if ratio is not None:
             return ratio
@@ -128,19 +118,23 @@ class ConditionEmitter(Emission):
             return f"(type({value} := {source}) is int and {value} {sign} {right.scaled})"
         return f"compare({op!r}, {self.expression(left, at)}, {self.expression(right, at)})"
 
-    def _keep_countable(self, left: tree.Node, right: tree.Node) -> None:
-        # A count compared with k must be able to exceed k, whatever the cap.
-        if not isinstance(left, tree.Aggregate) or not isinstance(right, tree.Number):
-            return
-        if left.kind == "count" and left.within is not None and not left.selectors[0].path:
-            cap = max(LATEST_CAP, right.scaled // SCALE + 1)
-            self.needs.latest(left.selectors[0], cap=cap, window=left.within)
+    def _between(self, node: tree.Between, at: str) -> str:
+        def test(op: str, end: tree.Node) -> str:
+            compare = tree.Compare(op=op, left=node.value, right=end)
+            return self._compare(compare, at, node.low, node.high)
+
+        if not node.is_negated:
+            return f"({test('>=', node.low)} and {test('<=', node.high)})"
+        # Outside on one side; on the other neither missing nor of another type.
+        is_below = f"{test('<', node.low)} and ({test('<=', node.high)} or {test('>', node.high)})"
+        is_above = f"{test('>', node.high)} and ({test('>=', node.low)} or {test('<', node.low)})"
+        return f"({is_below} or {is_above})"
 
     def _compare_months(self, op: str, left: tree.Node, right: tree.Node, at: str) -> str | None:
-        """`since(..) op 6mo`: calendar months are added to the event, not taken from a lapse."""
+        """`since(..) op 6mo`: calendar months are added to the instant, not taken from a lapse."""
         if not isinstance(right, tree.DurationValue) or not right.duration.months:
             return None
-        if not isinstance(left, tree.Aggregate) or left.kind != "since":
+        if not counts_months(left):
             return None
         lapse = self.fresh()
         sign = "==" if op == "=" else op
@@ -175,6 +169,7 @@ class ConditionEmitter(Emission):
         return f"match({node.op!r}, {value}, {right}, {node.is_negated})"
 
     def _in(self, node: tree.In, at: str) -> str:
+        self.keep_countable(node.value, *node.options)
         options: dict[type, set[Any]] = {}
         for option in node.options:
             match option:
@@ -184,12 +179,10 @@ class ConditionEmitter(Emission):
                     options.setdefault(type(option.value), set()).add(option.value)
                 case tree.Number():
                     options.setdefault(int, set()).add(option.scaled)
+                case tree.Instant():
+                    options.setdefault(Moment, set()).add(Moment(option.micros))
                 case _:
-                    tests = " or ".join(
-                        f"compare('=', {self.expression(node.value, at)}, {self.expression(o, at)})"
-                        for o in node.options
-                    )
-                    return f"(not ({tests}))" if node.is_negated else f"({tests})"
+                    raise CompileError("only constants may stand in the list after `in`")
         frozen = {kind: frozenset(values) for kind, values in options.items()}
         name = self.needs.constant(_Options(frozen))
         return f"member({self.expression(node.value, at)}, {name}, {node.is_negated})"
@@ -206,6 +199,8 @@ class ConditionEmitter(Emission):
         arguments = ", ".join(self.expression(argument, at) for argument in node.arguments)
         if node.name == "lower":
             return f"lower_text({arguments})"
+        if node.name == "age":
+            return f"age({arguments}, {at})"
         if node.name in ("coalesce", "length"):
             return f"{node.name}({arguments})"
         raise CompileError(f"`{node.name}(...)` is not available in live conditions yet")

@@ -35,6 +35,13 @@ class Emission:
         self.lines: list[str] = []
         self._temporaries = 0
         self._active: list[tuple[str, str]] = []
+        self._caps: dict[int, int] = {}
+
+    def keep_countable(self, node: tree.Node, *others: tree.Node) -> None:
+        """Let a count exceed the constants that it is compared with, whatever the cap."""
+        if isinstance(node, tree.Aggregate) and node.kind in ("count", "most", "distinct"):
+            constants = [one.scaled // SCALE + 1 for one in others if isinstance(one, tree.Number)]
+            self._caps[id(node)] = max([LATEST_CAP, *constants])
 
     def _boolean_aggregate(self, node: tree.Aggregate, at: str) -> str:
         window = self.needs.window(node.within)
@@ -63,13 +70,14 @@ class Emission:
 
     def _aggregate(self, node: tree.Aggregate, at: str) -> str:
         selector, kind, within = node.selectors[0], node.kind, node.within
+        cap = self._caps.get(id(node), LATEST_CAP)
         window = self.needs.window(within)
         if kind == "count":
             if within is None and selector.path:
                 return f"sum_of({self._cell(self.needs.number('sum', selector, is_item=True))})[1]"
             if within is None:
                 return f"({self._cell(self.needs.number('count', selector))} or 0) * {SCALE}"
-            return self._count(node, at)
+            return self._count(node, at, cap)
         if kind == "sum":
             return f"{self._sum_pair(node, at)}[1]"
         if kind == "avg":
@@ -99,20 +107,20 @@ class Emission:
             cell = self._cell(self.needs.latest(selector, cap=1, window=within))
             return f"since_latest({cell}, {window}, {at})"
         if kind == "most":
-            cell = self._values_cell(replace(selector, path=node.by), within)
+            cell = self._values_cell(replace(selector, path=node.by), within, cap)
             return f"most({cell}, {window}, {at})"
-        return f"{kind}({self._values_cell(selector, within)}, {window}, {at})"
+        return f"{kind}({self._values_cell(selector, within, cap)}, {window}, {at})"
 
-    def _count(self, node: tree.Aggregate, at: str) -> str:
+    def _count(self, node: tree.Aggregate, at: str, cap: int) -> str:
         selector, window = node.selectors[0], self.needs.window(node.within)
         if not selector.path:
-            cell = self._cell(self.needs.latest(selector, cap=LATEST_CAP, window=node.within))
+            cell = self._cell(self.needs.latest(selector, cap=cap, window=node.within))
             return f"count_latest({cell}, {window}, {at}) * {SCALE}"
         # Items are counted: each event keeps how many of its items matched.
         cell = self._cell(
             self.needs.latest(
                 selector,
-                cap=LATEST_CAP,
+                cap=cap,
                 window=node.within,
                 path=selector.path,
                 has_values=True,
@@ -129,10 +137,12 @@ class Emission:
             )
         return self.needs.latest(selector, cap=least, window=node.within)
 
-    def _values_cell(self, selector: tree.Selector, within: Duration | None) -> str:
+    def _values_cell(
+        self, selector: tree.Selector, within: Duration | None, cap: int | None = None
+    ) -> str:
         return self._cell(
             self.needs.latest(
-                selector, cap=LATEST_CAP, window=within, path=selector.path, has_values=True
+                selector, cap=cap or LATEST_CAP, window=within, path=selector.path, has_values=True
             )
         )
 

@@ -9,7 +9,7 @@ from typing import Any
 from tailorbird.base.problems import TailorbirdError
 from tailorbird.base.time import DAY, Duration
 from tailorbird.language import tree
-from tailorbird.language.accumulators import CellSpec, cell_id
+from tailorbird.language.accumulators import LATEST_CAP, CellSpec, cell_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +86,10 @@ class Needs:
     ) -> int:
         """Keep the latest `cap` matching events, with the values at `path` if asked."""
         kind = "items" if is_item and has_values else "latest"
+        # A cell that holds more than others may count is no series of theirs.
+        surplus = (cap,) if cap > LATEST_CAP else ()
         spec = CellSpec(
-            id=cell_id(kind, selector.event, path, _text(selector.where), int(is_item)),
+            id=cell_id(kind, selector.event, path, _text(selector.where), int(is_item), *surplus),
             kind="latest",
             event=selector.event,
             path=path,

@@ -191,7 +191,7 @@ class Program:
         if spec.is_item:
             test = "item is not None"
             if where is not None:
-                test = Emitter(self._needs, self._scope, "item").condition(where, "now")
+                test += f" and {Emitter(self._needs, self._scope, 'item').condition(where, 'now')}"
             lines.append(f"n = items_of(p, x, {spec.path!r}, lambda item: {test})")
             lines.append("if n:")
             indent = "    "
@@ -281,6 +281,7 @@ _NAMES: dict[str, Any] = {
     "add_extreme": accumulators.add_extreme,
     "add_latest": accumulators.add_latest,
     "add_sum": accumulators.add_sum,
+    "age": runtime.age,
     "anniversary": calendar.anniversary,
     "anniversary_breaks": calendar.anniversary_breaks,
     "chained": runtime.chained,

@@ -12,14 +12,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from tailorbird.base.numbers import SCALE, divide, divide_half_even
-from tailorbird.base.time import Duration
+from tailorbird.base.time import Duration, parse_micros
 from tailorbird.language import decay
-from tailorbird.language.accumulators import NEVER, Cell, unpack
+from tailorbird.language.accumulators import LOOK_AHEAD, NEVER, Cell, unpack
 from tailorbird.language.values import Lapse, Moment, Value, event_property, lookup
-
-# Break points looked at before a deadline is set short of the true change.
-LOOK_AHEAD = 64
-
 
 # --- scalars -----------------------------------------------------------------------------------
 
@@ -27,13 +23,13 @@ LOOK_AHEAD = 64
 def compare(op: str, left: Any, right: Any) -> bool:
     """Compare two values of one type; anything else is False."""
     kind = type(left)
-    if kind is not type(right) or left is None:
+    if kind is not type(right) or left is None or kind is tuple:
         return False
     if op == "=":
         return left == right
     if op == "!=":
-        return kind is not tuple and left != right
-    if kind is bool or kind is tuple:
+        return left != right
+    if kind is bool:
         return False
     if op == "<":
         return left < right
@@ -164,6 +160,18 @@ def member(value: Value, options: dict[type, frozenset[Any]], negated: bool) -> 
     """Whether a scalar is among options of its own type; no option of its type: False."""
     same = options.get(type(value))
     return same is not None and (value in same) is not negated
+
+
+def age(value: Value, at: int) -> Lapse | None:
+    """Return the time since an instant, or since a text that is one."""
+    if isinstance(value, Moment):
+        return Lapse(at - value)
+    if not isinstance(value, str) or len(value) < 10:
+        return None
+    try:
+        return Lapse(at - parse_micros(value))
+    except (ValueError, OverflowError):
+        return None
 
 
 def event_path(event: Any, parts: tuple[str, ...]) -> Any:

@@ -41,6 +41,13 @@ def children(node: tree.Node) -> tuple[tree.Node, ...]:
     return ()
 
 
+def counts_months(node: tree.Node) -> bool:
+    """Say whether a value is time since an instant, to which calendar months can be added."""
+    if isinstance(node, tree.Call):
+        return node.name == "age"
+    return isinstance(node, tree.Aggregate) and node.kind == "since"
+
+
 def is_now(node: tree.Node) -> bool:
     """Say whether a node is the call `now`."""
     return isinstance(node, tree.Call) and node.name == "now"

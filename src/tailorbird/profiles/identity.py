@@ -24,35 +24,6 @@ USER = "user_id"
 PROFILE = "profile_id"
 _SHARED = frozenset({"anonymous_id", "device"})
 
-# Values that clients send for nobody in particular: they never identify.
-BLOCKED_VALUES = frozenset(
-    {
-        "",
-        "-1",
-        "0",
-        "00000000-0000-0000-0000-000000000000",
-        "[object object]",
-        "anonymous",
-        "false",
-        "guest",
-        "n/a",
-        "na",
-        "nan",
-        "nil",
-        "none",
-        "null",
-        "true",
-        "undefined",
-        "unknown",
-    }
-)
-IDENTIFIER_LENGTH_MAX = 512
-
-
-def is_blocked(value: str) -> bool:
-    """Say whether an identifier's value stands for nobody."""
-    return value.strip().lower() in BLOCKED_VALUES
-
 
 class Known(Protocol):
     """What the rules ask of the identity store."""

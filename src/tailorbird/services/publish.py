@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from tailorbird import __version__
 from tailorbird.base.hashing import hash64
 from tailorbird.base.problems import OperationalError, Problem
+from tailorbird.content.render import check_template
 from tailorbird.events.event import ACTIVATE, PARTITIONS, Activate, encode
 from tailorbird.ports.control_store import ControlStore
 from tailorbird.ports.event_log import Draft
@@ -51,7 +52,7 @@ def checked_workspace(
     files: Mapping[str, str],
 ) -> tuple[Workspace | None, list[Problem]]:
     """Read a workspace and look into everything, the Liquid of its templates included."""
-    return parse_workspace(files)
+    return parse_workspace(files, check_template=check_template)
 
 
 class Publisher:

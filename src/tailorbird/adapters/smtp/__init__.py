@@ -1,1 +1,1 @@
-"""adapters/smtp."""
+"""Mail servers by SMTP."""

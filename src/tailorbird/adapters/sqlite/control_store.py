@@ -52,6 +52,10 @@ class SqliteControlStore:
         """Store a named value, durably."""
         self._connection.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, value))
 
+    def set_default(self, name: str, value: str) -> None:
+        """Store a named value unless there is one."""
+        self._connection.execute("INSERT OR IGNORE INTO setting VALUES (?, ?)", (name, value))
+
     def key_role(self, key: str) -> str | None:
         """Return the role of a key; keys are stored as hashes."""
         row = self._connection.execute(

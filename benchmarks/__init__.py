@@ -1,0 +1,1 @@
+"""Benchmarks: the paths that users wait for. `python -m benchmarks [NAME]` prints tables."""

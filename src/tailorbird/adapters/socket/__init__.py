@@ -1,0 +1,1 @@
+"""The Unix socket between the log's writer and the other processes."""

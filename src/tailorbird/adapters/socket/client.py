@@ -1,0 +1,114 @@
+"""Client of the log's writer: connects when needed, again after a break, many calls at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from tailorbird.adapters.socket import frames
+from tailorbird.adapters.socket.frames import Frame, pack_frame, read_frame
+from tailorbird.ports.clock import ClockProblem
+from tailorbird.ports.event_log import Draft
+from tailorbird.ports.log_writer import RETRY, Answer, EventDraft
+
+ANSWER_SECONDS_MAX = 30.0
+
+
+class SocketLogWriter:
+    """`ports.log_writer.LogWriter` over a Unix socket; belongs to one event loop.
+
+    A break in the connection answers RETRY: what was sent may or may not be stored, and sending
+    it again is deduplicated.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._next_id = 0
+        self._waiting: dict[int, asyncio.Future[Frame]] = {}
+        self._stream: asyncio.StreamWriter | None = None
+        self._listener: asyncio.Task[None] | None = None
+        self._connecting = asyncio.Lock()
+
+    async def write(self, events: Sequence[EventDraft]) -> list[Answer]:
+        """Deduplicate, resolve, append durably; see the port."""
+        return await self._answers(frames.WRITE, events)
+
+    async def append(self, drafts: Sequence[Draft]) -> list[Answer]:
+        """Append records of other kinds; see the port."""
+        return await self._answers(frames.APPEND, drafts)
+
+    async def now(self) -> int:
+        """Return the writer's present instant.
+
+        Raises:
+            ConnectionError: the writer cannot be reached.
+        """
+        return frames.decode_number((await self._call(frames.NOW, None)).body)
+
+    async def set_now(self, now: int) -> int:
+        """Move a simulated clock forward; see the port."""
+        answer = await self._call(frames.SET_NOW, now)
+        if answer.word == frames.REFUSED:
+            raise ClockProblem(frames.decode_text(answer.body))
+        return frames.decode_number(answer.body)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        if self._listener is not None:
+            self._listener.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._listener
+        self._drop()
+
+    async def _answers(
+        self, method: str, items: Sequence[EventDraft] | Sequence[Draft]
+    ) -> list[Answer]:
+        try:
+            answer = await self._call(method, items)
+        except (TimeoutError, OSError):
+            return [Answer(RETRY)] * len(items)
+        if answer.word == frames.REFUSED:
+            return [Answer(RETRY)] * len(items)
+        return frames.decode_answers(answer.body)
+
+    async def _call(self, method: str, value: object) -> Frame:
+        stream = await self._connected()
+        self._next_id += 1
+        frame_id = self._next_id
+        waiting = asyncio.get_running_loop().create_future()
+        self._waiting[frame_id] = waiting
+        try:
+            stream.write(pack_frame(frame_id, method, value))
+            await stream.drain()
+            found: Frame = await asyncio.wait_for(waiting, ANSWER_SECONDS_MAX)
+            return found
+        finally:
+            self._waiting.pop(frame_id, None)
+
+    async def _connected(self) -> asyncio.StreamWriter:
+        async with self._connecting:
+            if self._stream is None or self._stream.is_closing():
+                reader, self._stream = await asyncio.open_unix_connection(str(self._path))
+                self._listener = asyncio.create_task(self._listen(reader))
+            return self._stream
+
+    async def _listen(self, reader: asyncio.StreamReader) -> None:
+        try:
+            while (frame := await read_frame(reader)) is not None:
+                waiting = self._waiting.get(frame.id)
+                if waiting is not None and not waiting.done():
+                    waiting.set_result(frame)
+        except OSError:
+            pass
+        finally:
+            self._drop()
+
+    def _drop(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+        for waiting in self._waiting.values():
+            if not waiting.done():
+                waiting.set_exception(ConnectionError("the log's writer closed the connection"))

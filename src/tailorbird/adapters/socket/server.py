@@ -1,0 +1,149 @@
+"""The writer's end of the socket: gathers what waits into one durable commit.
+
+While one commit runs in a thread the next group gathers by itself; that is what makes an fsync
+cheap. A full queue answers `refused`, which callers pass on as a retry.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from tailorbird.adapters.socket import frames
+from tailorbird.adapters.socket.frames import Frame, pack_frame, read_frame
+from tailorbird.ports.clock import ClockProblem
+from tailorbird.ports.event_log import Draft, LogProblem
+from tailorbird.ports.log_writer import Answer, EventDraft
+
+GROUP_ITEMS_MAX = 5_000
+QUEUE_ITEMS_MAX = 50_000
+
+
+class Appending(Protocol):
+    """What the server needs of the appender."""
+
+    def write(
+        self, events: list[EventDraft], drafts: list[Draft]
+    ) -> tuple[list[Answer], list[Answer]]: ...
+    def now(self) -> int: ...
+
+
+@dataclass(slots=True)
+class _Waiting:
+    events: list[EventDraft]
+    drafts: list[Draft]
+    frame_id: int
+    stream: asyncio.StreamWriter
+
+
+class WriterServer:
+    """Serves one appender. `after_clock` is called when a simulated clock was moved."""
+
+    def __init__(
+        self,
+        appender: Appending,
+        set_now: Callable[[int], int],
+        *,
+        after_clock: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._appender = appender
+        self._set_now = set_now
+        self._after_clock = after_clock
+        self._waiting: list[_Waiting] = []
+        self._queued = 0
+        self._arrived = asyncio.Event()
+        self._appending = asyncio.Lock()
+        self.commits = 0
+
+    async def serve_connection(
+        self, reader: asyncio.StreamReader, stream: asyncio.StreamWriter
+    ) -> None:
+        """Read requests of one client until it leaves."""
+        try:
+            while (frame := await read_frame(reader)) is not None:
+                self._accept(frame, stream)
+        except (OSError, ValueError):
+            # A client that sends what is no frame is cut off; the others do not notice.
+            pass
+        finally:
+            stream.close()
+
+    async def commit_forever(self) -> None:
+        """Commit group after group."""
+        while True:
+            await self._arrived.wait()
+            await self.commit_group()
+
+    async def commit_group(self) -> None:
+        """Commit what waits now, at most `GROUP_ITEMS_MAX` items, and answer."""
+        group, size = self._next_group()
+        if not group:
+            return
+        events = [event for one in group for event in one.events]
+        drafts = [draft for one in group for draft in one.drafts]
+        try:
+            async with self._appending:
+                of_events, of_drafts = await asyncio.to_thread(self._appender.write, events, drafts)
+        except LogProblem as problem:
+            for one in group:
+                _send(one.stream, one.frame_id, frames.REFUSED, str(problem))
+            return
+        finally:
+            self._queued -= size
+        self.commits += 1
+        for one in group:
+            answers = of_events[: len(one.events)] + of_drafts[: len(one.drafts)]
+            del of_events[: len(one.events)], of_drafts[: len(one.drafts)]
+            _send(one.stream, one.frame_id, frames.OK, answers)
+
+    async def append(self, drafts: list[Draft]) -> None:
+        """Append records of the writer's own (ticks) with the next group."""
+        if drafts:
+            async with self._appending:
+                await asyncio.to_thread(self._appender.write, [], drafts)
+
+    def _next_group(self) -> tuple[list[_Waiting], int]:
+        size = taken = 0
+        for one in self._waiting:
+            size += len(one.events) + len(one.drafts)
+            taken += 1
+            if size >= GROUP_ITEMS_MAX:
+                break
+        group, self._waiting = self._waiting[:taken], self._waiting[taken:]
+        if not self._waiting:
+            self._arrived.clear()
+        return group, size
+
+    def _accept(self, frame: Frame, stream: asyncio.StreamWriter) -> None:
+        if frame.word == frames.WRITE:
+            self._enqueue(_Waiting(frames.decode_events(frame.body), [], frame.id, stream))
+        elif frame.word == frames.APPEND:
+            self._enqueue(_Waiting([], frames.decode_drafts(frame.body), frame.id, stream))
+        elif frame.word == frames.NOW:
+            _send(stream, frame.id, frames.OK, self._appender.now())
+        elif frame.word == frames.SET_NOW:
+            try:
+                now = self._set_now(frames.decode_number(frame.body))
+            except ClockProblem as problem:
+                _send(stream, frame.id, frames.REFUSED, str(problem))
+            else:
+                _send(stream, frame.id, frames.OK, now)
+                self._after_clock()
+        else:
+            raise ValueError(f"unknown method {frame.word!r}")
+
+    def _enqueue(self, one: _Waiting) -> None:
+        size = len(one.events) + len(one.drafts)
+        if self._queued + size > QUEUE_ITEMS_MAX:
+            _send(one.stream, one.frame_id, frames.REFUSED, "the writer's queue is full")
+            return
+        self._queued += size
+        self._waiting.append(one)
+        self._arrived.set()
+
+
+def _send(stream: asyncio.StreamWriter, frame_id: int, word: str, value: object) -> None:
+    if not stream.is_closing():
+        stream.write(pack_frame(frame_id, word, value))

@@ -1,0 +1,198 @@
+"""The ledger in SQLite: WAL with synchronous=FULL, one commit a round."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from tailorbird.adapters.sqlite.connection import connect, connect_reader, transaction
+from tailorbird.ports.ledger import HANDING_OVER, UNKNOWN, Message
+
+_MIGRATIONS = Path(__file__).parent / "sql" / "ledger"
+_FIELDS = tuple(Message.__struct_fields__)
+_LISTED = ", ".join("x'' AS record" if name == "record" else name for name in _FIELDS)
+_ALL = ", ".join(_FIELDS)
+_INSERT = (
+    f"INSERT OR IGNORE INTO message ({_ALL}) VALUES ({', '.join(':' + name for name in _FIELDS)})"
+)
+_CHANGING = (
+    "status",
+    "address",
+    "subject",
+    "reason",
+    "attempts",
+    "next_attempt_at",
+    "finished_at",
+    "reported",
+    "record",
+    "profile_id",
+)
+_UPDATE = (
+    f"UPDATE message SET {', '.join(f'{name} = :{name}' for name in _CHANGING)}"
+    " WHERE effect_id = :effect_id"
+)
+
+
+class SqliteLedger:
+    """Written by `deliver` alone; others open it as readers."""
+
+    def __init__(self, path: Path, *, is_writer: bool = False) -> None:
+        if is_writer:
+            self._connection = connect(path, synchronous="FULL", migrations=_MIGRATIONS)
+        else:
+            self._connection = connect_reader(path)
+
+    @staticmethod
+    def cursor_in(path: Path, state: int) -> int:
+        """Return the cursor of one state without keeping the file open."""
+        reader = SqliteLedger(path)
+        try:
+            return reader.cursor(state)
+        except sqlite3.OperationalError:
+            # The file is there, its tables not yet.
+            return 0
+        finally:
+            reader.close()
+
+    def cursor(self, state: int) -> int:
+        """Return the outbox row up to which intents are here."""
+        row = self._connection.execute(
+            "SELECT seq FROM cursor WHERE state = ?", (state,)
+        ).fetchone()
+        return 0 if row is None else int(row[0])
+
+    def take_over(self, state: int, messages: Sequence[Message], cursor: int) -> None:
+        """Store intents and the cursor."""
+        with transaction(self._connection):
+            self._connection.executemany(_INSERT, [_row(message) for message in messages])
+            self._connection.execute("INSERT OR REPLACE INTO cursor VALUES (?, ?)", (state, cursor))
+
+    def waiting(self, now: int, limit: int) -> list[Message]:
+        """Return messages whose next attempt is due."""
+        return self._select(
+            f"SELECT {_ALL} FROM message WHERE status IN ('intent', 'held')"
+            " AND next_attempt_at <= ? ORDER BY next_attempt_at, seq LIMIT ?",
+            (now, limit),
+        )
+
+    def update(self, messages: Sequence[Message]) -> None:
+        """Store the new standing of messages."""
+        if messages:
+            with transaction(self._connection):
+                self._connection.executemany(_UPDATE, [_row(message) for message in messages])
+
+    def recover(self, now: int) -> int:
+        """Turn messages that a crash caught in the hand-over to `unknown`."""
+        return self._connection.execute(
+            "UPDATE message SET status = ?, finished_at = ?, reason = ? WHERE status = ?",
+            (
+                UNKNOWN,
+                now,
+                "the process ended while the mail server was answering: it may have arrived",
+                HANDING_OVER,
+            ),
+        ).rowcount
+
+    def marketing_sent_at(self, address: str, since: int) -> list[int]:
+        """Return when marketing mail left for an address, after an instant."""
+        rows = self._connection.execute(
+            "SELECT finished_at FROM message WHERE address = ? AND finished_at > ?"
+            " AND kind = 'marketing' AND status IN ('sent', 'unknown')",
+            (address, since),
+        )
+        return [row[0] for row in rows.fetchall()]
+
+    def unreported(self, limit: int) -> list[Message]:
+        """Return finished messages whose outcome the log lacks."""
+        return self._select(
+            f"SELECT {_LISTED} FROM message WHERE NOT reported"
+            " AND status NOT IN ('intent', 'held', 'handing_over') ORDER BY seq LIMIT ?",
+            (limit,),
+        )
+
+    def mark_reported(self, effect_ids: Sequence[str]) -> None:
+        """Note that the log has the outcomes."""
+        if effect_ids:
+            with transaction(self._connection):
+                self._connection.executemany(
+                    "UPDATE message SET reported = 1 WHERE effect_id = ?",
+                    [(one,) for one in effect_ids],
+                )
+
+    def rendering(self, key: str, data: bytes | None = None) -> bytes:
+        """Return the rendering kept under a key; keep `data` there if there is none yet."""
+        if data is not None:
+            self._connection.execute("INSERT OR IGNORE INTO rendering VALUES (?, ?)", (key, data))
+        row = self._connection.execute("SELECT data FROM rendering WHERE key = ?", (key,))
+        found = row.fetchone()
+        return b"" if found is None else bytes(found[0])
+
+    def message(self, effect_id: str) -> Message | None:
+        """Return one message with its record."""
+        found = self._select(f"SELECT {_ALL} FROM message WHERE effect_id = ?", (effect_id,))
+        return found[0] if found else None
+
+    def messages(
+        self,
+        *,
+        profile_ids: Sequence[int] | None = None,
+        status: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> list[Message]:
+        """Return messages, newest first, without records."""
+        conditions: list[str] = []
+        values: list[object] = []
+        if profile_ids is not None:
+            conditions.append(f"profile_id IN ({', '.join('?' * len(profile_ids))})")
+            values += profile_ids
+        if status is not None:
+            conditions.append("status = ?")
+            values.append(status)
+        if before is not None:
+            conditions.append("created_at < ?")
+            values.append(before)
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        return self._select(
+            f"SELECT {_LISTED} FROM message{where} ORDER BY seq DESC LIMIT ?", (*values, limit)
+        )
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of messages by status."""
+        rows = self._connection.execute(
+            "SELECT status, sum(count) FROM tally GROUP BY status HAVING sum(count) > 0"
+        )
+        return dict(rows.fetchall())
+
+    def counts_by_journey(self) -> dict[str, dict[str, int]]:
+        """Return the number of messages by journey and status."""
+        found: dict[str, dict[str, int]] = {}
+        rows = self._connection.execute("SELECT journey, status, count FROM tally WHERE count > 0")
+        for journey, status, count in rows.fetchall():
+            found.setdefault(journey, {})[status] = count
+        return found
+
+    def unfinished(self, now: int) -> int:
+        """Return how many messages keep deliver busy now."""
+        row = self._connection.execute(
+            "SELECT (SELECT count(*) FROM message WHERE status IN ('intent', 'held')"
+            " AND next_attempt_at <= ?)"
+            " + (SELECT count(*) FROM message WHERE status = 'handing_over')"
+            " + (SELECT count(*) FROM message WHERE NOT reported"
+            " AND status NOT IN ('intent', 'held', 'handing_over'))",
+            (now,),
+        ).fetchone()
+        return int(row[0])
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def _select(self, sql: str, values: Sequence[object]) -> list[Message]:
+        rows = self._connection.execute(sql, values).fetchall()
+        return [Message(**dict(zip(_FIELDS, row, strict=True))) for row in rows]
+
+
+def _row(message: Message) -> dict[str, object]:
+    return {name: getattr(message, name) for name in _FIELDS}

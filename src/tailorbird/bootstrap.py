@@ -1,0 +1,152 @@
+"""The composition root: the only place that joins services to adapters.
+
+Every function opens one thing of a data folder. Folder layout: docs/explanation/architecture.md.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+from tailorbird.adapters.clock import MappedClock, SystemClock
+from tailorbird.adapters.smtp.sender import SmtpSender
+from tailorbird.adapters.socket.client import SocketLogWriter
+from tailorbird.adapters.sqlite.connection import refuse_network_disk
+from tailorbird.adapters.sqlite.control_store import SqliteControlStore
+from tailorbird.adapters.sqlite.event_log import SqliteEventLog
+from tailorbird.adapters.sqlite.identity_store import SqliteIdentityStore
+from tailorbird.adapters.sqlite.ledger import SqliteLedger
+from tailorbird.adapters.sqlite.state_store import SqliteStateStore
+from tailorbird.adapters.sqlite.suppression_store import SqliteSuppressionStore
+from tailorbird.base.problems import ProblemsError
+from tailorbird.ports.clock import Clock
+from tailorbird.services.advance import LoadWorkspace
+from tailorbird.services.send import Delivery
+from tailorbird.workspace.definitions import Workspace
+from tailorbird.workspace.loader import parse_workspace
+
+# Unix socket paths are short; a data folder deep in a tree needs another place for its socket.
+_SOCKET_PATH_BYTES_MAX = 100
+
+
+def prepare_data_folder(data: Path) -> None:
+    """Make the folder; refuse one on a network file system."""
+    data.mkdir(parents=True, exist_ok=True)
+    refuse_network_disk(data)
+
+
+def socket_path(data: Path) -> Path:
+    """Return where the writer of a data folder listens."""
+    path = data.resolve() / "writer.sock"
+    if len(os.fsencode(path)) <= _SOCKET_PATH_BYTES_MAX:
+        return path
+    status = data.resolve().stat()
+    runtime = Path(os.environ.get("XDG_RUNTIME_DIR", "/tmp"))  # short by necessity
+    return runtime / f"tailorbird-{os.getuid()}-{status.st_dev}-{status.st_ino}.sock"
+
+
+def open_clock(data: Path, kind: str, *, is_writer: bool = False) -> Clock:
+    """Return the machine's clock, or the simulated one that the folder's processes share."""
+    if kind == "simulated":
+        return MappedClock(data / "clock", is_writer=is_writer)
+    return SystemClock()
+
+
+def open_log(data: Path, *, is_writer: bool = False) -> SqliteEventLog:
+    """Open the log."""
+    return SqliteEventLog(data / "log", is_writer=is_writer)
+
+
+def open_identity(data: Path, *, is_writer: bool = False) -> SqliteIdentityStore:
+    """Open the identity store; others than the writer read."""
+    return SqliteIdentityStore(data / "identity.db", is_writer=is_writer)
+
+
+def open_suppression(data: Path, *, is_writer: bool = False) -> SqliteSuppressionStore:
+    """Open the suppression store; others than the writer read."""
+    return SqliteSuppressionStore(data / "suppression.db", is_writer=is_writer)
+
+
+def open_state(data: Path, index: int, *, is_writer: bool = False) -> SqliteStateStore:
+    """Open the state of one engine; others than that engine read."""
+    return SqliteStateStore(data / "state" / f"{index}.db", is_writer=is_writer)
+
+
+def open_states(data: Path, engines: int) -> list[SqliteStateStore]:
+    """Open the states of all engines for reading."""
+    return [open_state(data, index) for index in range(engines)]
+
+
+def open_control(data: Path) -> SqliteControlStore:
+    """Open the control store."""
+    return SqliteControlStore(data / "control.db")
+
+
+def open_writer_client(data: Path) -> SocketLogWriter:
+    """Return a client of the writer; it connects at the first call."""
+    return SocketLogWriter(socket_path(data))
+
+
+def workspace_loader(control: SqliteControlStore) -> LoadWorkspace:
+    """Return how engines get the definitions of a published version.
+
+    Raises (when called):
+        KeyError: the version was never published here.
+        ProblemsError: this release does not understand what an earlier one published.
+    """
+
+    def load(version: str) -> Workspace:
+        workspace, problems = parse_workspace(control.load_version(version))
+        if workspace is None:
+            raise ProblemsError(tuple(problems))
+        return workspace
+
+    return load
+
+
+def outbox_cursor(data: Path, index: int) -> Callable[[], int]:
+    """Return how an engine learns up to which outbox row the ledger has taken over."""
+    path = data / "ledger.db"
+
+    def taken_over() -> int:
+        return SqliteLedger.cursor_in(path, index) if path.exists() else 0
+
+    return taken_over
+
+
+def open_ledger(data: Path, *, is_writer: bool = False) -> SqliteLedger:
+    """Open the ledger; others than deliver read."""
+    return SqliteLedger(data / "ledger.db", is_writer=is_writer)
+
+
+def token_key(control: SqliteControlStore) -> bytes:
+    """Return the key that signs links of this data folder, made at the first call."""
+    known = control.get("token_key")
+    if known is None:
+        control.set_default("token_key", secrets.token_hex(32))
+        known = control.get("token_key") or ""
+    return bytes.fromhex(known)
+
+
+def open_delivery(data: Path, *, engines: int, clock: str, smtp_url: str) -> Delivery:
+    """Join the parts of delivery."""
+    control = open_control(data)
+    load = workspace_loader(control)
+    url = smtp_url
+    if not url:
+        version = control.get("live_version")
+        url = load(version).settings.smtp_url if version else "smtp://localhost:25"
+    return Delivery(
+        states=open_states(data, engines),
+        ledger=open_ledger(data, is_writer=True),
+        suppression=open_suppression(data),
+        control=control,
+        writer=open_writer_client(data),
+        sender=SmtpSender(url),
+        clock=open_clock(data, clock),
+        load_workspace=load,
+        live_version=lambda: control.get("live_version"),
+        token_key=token_key(control),
+    )

@@ -1,0 +1,67 @@
+"""The Liquid environments: python-liquid with escaping, limits, and a note of what was missing."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from liquid import Environment, Mode, Undefined
+from liquid.filter import liquid_filter
+
+LOOP_ITERATIONS_MAX = 10_000
+OUTPUT_BYTES_MAX = 1_000_000
+CONTEXT_DEPTH_MAX = 20
+
+# Names that a template printed though the person has no such value.
+missing_names: ContextVar[list[str] | None] = ContextVar("missing_names", default=None)
+
+_SYMBOLS = {"GBP": "£", "EUR": "€", "USD": "$", "CHF": "CHF ", "JPY": "¥"}
+_WITHOUT_CENTS = frozenset({"JPY"})
+
+
+class RecordingUndefined(Undefined):
+    """Renders as nothing and notes its name: a missing value never breaks a mail."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        names = missing_names.get()
+        if names is not None and str(self.name) not in names:
+            names.append(str(self.name))
+        return ""
+
+
+class MailEnvironment(Environment):
+    """Liquid for mails: limits on loops, output and nesting."""
+
+    context_depth_limit = CONTEXT_DEPTH_MAX
+    loop_iteration_limit = LOOP_ITERATIONS_MAX
+    output_stream_limit = OUTPUT_BYTES_MAX
+
+
+@liquid_filter
+def money(value: Any, currency: Any = "GBP") -> str:
+    """Write an amount with its currency: `{{ 12.5 | money: 'GBP' }}` is £12.50."""
+    code = str(currency) if isinstance(currency, str) and currency else "GBP"
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        return ""
+    if not amount.is_finite():
+        return ""
+    places = 0 if code in _WITHOUT_CENTS else 2
+    sign = "-" if amount < 0 else ""
+    return f"{sign}{_SYMBOLS.get(code, code + ' ')}{abs(amount):,.{places}f}"
+
+
+def environment(*, is_escaping: bool, is_lax: bool) -> MailEnvironment:
+    """Return an environment; a lax one leaves out what fails instead of raising."""
+    made = MailEnvironment(
+        autoescape=is_escaping,
+        tolerance=Mode.LAX if is_lax else Mode.STRICT,
+        undefined=RecordingUndefined,
+        strict_filters=not is_lax,
+    )
+    made.add_filter("money", money)
+    return made

@@ -1,0 +1,207 @@
+"""Renders a template for one person, with a fallback at every level.
+
+A missing value prints nothing and is noted. A part that fails is rendered again without what
+failed, and the fallback is noted. Only where even that is impossible does rendering give up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from html import escape
+from typing import Any
+
+from liquid.exceptions import LiquidError
+from mjml import mjml2html
+
+from tailorbird.base.problems import Problem, TailorbirdError
+from tailorbird.content.environment import MailEnvironment, environment, missing_names
+from tailorbird.content.plain_text import plain_text
+from tailorbird.workspace.definitions import TemplateDefinition
+
+_PREHEADER = (
+    '<div style="display:none;max-height:0;overflow:hidden;mso-hide:all;font-size:1px;'
+    'line-height:1px;color:transparent">{text}{padding}</div>'
+)
+# Keeps mail readers from showing the body's first words behind a short preheader.
+_PADDING = "&#847;&zwnj;&nbsp;" * 60
+
+_HTML = environment(is_escaping=True, is_lax=False)
+_HTML_LAX = environment(is_escaping=True, is_lax=True)
+_TEXT = environment(is_escaping=False, is_lax=False)
+_TEXT_LAX = environment(is_escaping=False, is_lax=True)
+
+
+class RenderProblem(TailorbirdError):
+    """A template could not be rendered at all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """A mail's content; `missing` names values printed as nothing, `fallbacks` parts that failed."""
+
+    subject: str
+    preheader: str
+    html: str
+    text: str
+    missing: tuple[str, ...] = ()
+    fallbacks: tuple[str, ...] = field(default=())
+
+
+class Renderer:
+    """One template, parsed once, MJML compiled once."""
+
+    def __init__(self, definition: TemplateDefinition) -> None:
+        self.definition = definition
+        body = html_of(definition)
+        self._subject = _part("subject", definition.subject, _TEXT, _TEXT_LAX)
+        self._preheader = _part("preheader", definition.preheader, _TEXT, _TEXT_LAX)
+        self._body = _part("body", body, _HTML, _HTML_LAX)
+        self._text = _part("text", definition.text, _TEXT, _TEXT_LAX)
+
+    def render(self, scope: Mapping[str, Any]) -> Rendered:
+        """Render all parts for one person.
+
+        Raises:
+            RenderProblem: the body fails even without its failing parts, and there is no text.
+        """
+        names: list[str] = []
+        fallbacks: list[str] = []
+        token = missing_names.set(names)
+        try:
+            subject = " ".join(self._subject(scope, fallbacks).split())
+            preheader = " ".join(self._preheader(scope, fallbacks).split())
+            text = self._text(scope, fallbacks)
+            html = self._html(scope, text, fallbacks)
+        finally:
+            missing_names.reset(token)
+        if not subject:
+            workspace = scope.get("workspace") or {}
+            subject = str(workspace.get("name") or "A message for you")
+            fallbacks.append("subject: it came out empty, the workspace's name stands in")
+        if preheader:
+            html = _with_preheader(html, preheader)
+        return Rendered(
+            subject=subject,
+            preheader=preheader,
+            html=html,
+            text=text.strip() + "\n" if text.strip() else plain_text(html),
+            missing=tuple(names),
+            fallbacks=tuple(fallbacks),
+        )
+
+    def _html(self, scope: Mapping[str, Any], text: str, fallbacks: list[str]) -> str:
+        try:
+            return self._body(scope, fallbacks)
+        except RenderProblem as problem:
+            if not text.strip():
+                raise
+            fallbacks.append(f"{problem}; the plain text stands in")
+            paragraphs = "".join(f"<p>{escape(one)}</p>" for one in text.split("\n\n"))
+            return f"<!doctype html><html><body>{paragraphs}</body></html>"
+
+
+@lru_cache(maxsize=512)
+def renderer_of(definition: TemplateDefinition) -> Renderer:
+    """Return the renderer of a template, made once."""
+    return Renderer(definition)
+
+
+def html_of(definition: TemplateDefinition) -> str:
+    """Return the body's HTML with its Liquid untouched; MJML is compiled here.
+
+    Raises:
+        RenderProblem: the MJML cannot be compiled.
+    """
+    if definition.body_kind != "mjml":
+        return definition.body
+    try:
+        return str(mjml2html(definition.body, disable_comments=True))
+    except (ValueError, OSError) as problem:
+        raise RenderProblem(
+            f"the MJML of {definition.path or definition.name}: {problem}"
+        ) from None
+
+
+def check_template(definition: TemplateDefinition) -> list[Problem]:
+    """Return what is wrong with a template's Liquid and MJML, with places."""
+    problems: list[Problem] = []
+    try:
+        html_of(definition)
+    except RenderProblem as problem:
+        problems.append(
+            Problem(
+                message=str(problem),
+                mend="Check that every mj- element is closed and lies where MJML allows it.",
+                file=definition.path,
+                line=definition.body_line,
+                column=1,
+            )
+        )
+    parts = (
+        ("subject", definition.subject, 0),
+        ("preheader", definition.preheader, 0),
+        ("text", definition.text, 0),
+        ("body", definition.body, definition.body_line),
+    )
+    for name, source, first_line in parts:
+        try:
+            _HTML.from_string(source)
+        except LiquidError as fault:
+            problems.append(_problem_of(fault, definition, name, source, first_line))
+    return problems
+
+
+def _problem_of(
+    fault: LiquidError, definition: TemplateDefinition, part: str, source: str, first_line: int
+) -> Problem:
+    line, column, excerpt = 1, 1, ""
+    token = getattr(fault, "token", None)
+    start = getattr(token, "start_index", None)
+    if isinstance(start, int) and 0 <= start <= len(source):
+        line = source.count("\n", 0, start) + 1
+        column = start - (source.rfind("\n", 0, start) + 1) + 1
+        excerpt = source.split("\n")[line - 1]
+    return Problem(
+        message=f"the Liquid of the {part}: {fault.args[0] if fault.args else fault}",
+        mend="Close every {% if %} and {% for %}, and write filters that Liquid knows.",
+        file=definition.path,
+        line=first_line + line - 1 if first_line else 0,
+        column=column if first_line else 0,
+        excerpt=excerpt if first_line else "",
+    )
+
+
+def _part(
+    name: str, source: str, strict: MailEnvironment, lax: MailEnvironment
+) -> Callable[[Mapping[str, Any], list[str]], str]:
+    if not source:
+        return lambda scope, fallbacks: ""
+    try:
+        template = strict.from_string(source)
+    except LiquidError as fault:
+        first_fault = str(fault)
+        template = None
+    lenient = lax.from_string(source)
+
+    def render(scope: Mapping[str, Any], fallbacks: list[str]) -> str:
+        try:
+            if template is not None:
+                return template.render(**scope)
+            fallbacks.append(f"{name}: {first_fault}")
+        except LiquidError as fault:
+            fallbacks.append(f"{name}: {fault}")
+        try:
+            return lenient.render(**scope)
+        except LiquidError as fault:
+            raise RenderProblem(f"{name}: {fault}") from None
+
+    return render
+
+
+def _with_preheader(html: str, preheader: str) -> str:
+    block = _PREHEADER.format(text=escape(preheader), padding=_PADDING)
+    start = html.lower().find("<body")
+    end = html.find(">", start) + 1 if start >= 0 else 0
+    return html[:end] + block + html[end:]

@@ -1,0 +1,122 @@
+"""Assembles the bytes of a message: headers, text and HTML parts. By hand, for speed.
+
+The standard library's `email` takes 5 ms a message; this is the hot path of sending. Tests hold the
+result equal to what `email` reads back.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from binascii import b2a_base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
+from tailorbird.base.time import from_micros
+
+_UNSAFE = re.compile(r"[\r\n\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+")
+_ATEXT = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ .-]*")
+# An encoded word is at most 75 characters: 45 bytes of base64 payload.
+_WORD_BYTES = 45
+_LINE_BYTES = 57
+_FOLD = 76
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """Who gets what from whom. `date` is microseconds UTC; `headers` are added as they are."""
+
+    message_id: str
+    date: int
+    from_name: str
+    from_address: str
+    to_address: str
+    to_name: str = ""
+    reply_to: str = ""
+    subject: str
+    text: str
+    html: str
+    headers: Sequence[tuple[str, str]] = ()
+
+
+def assemble(envelope: Envelope) -> bytes:
+    """Return a multipart/alternative message with CRLF line ends."""
+    # The boundary is made of the id, so that the same message is the same bytes.
+    boundary = "=_tb_" + re.sub(r"[^A-Za-z0-9]", "", envelope.message_id)[:40]
+    date = format_datetime(datetime.fromtimestamp(from_micros(envelope.date).timestamp(), UTC))
+    lines = [
+        f"Date: {date}",
+        f"Message-ID: <{_clean(envelope.message_id)}>",
+        f"From: {_mailbox(envelope.from_name, envelope.from_address)}",
+        f"To: {_mailbox(envelope.to_name, envelope.to_address)}",
+        f"Subject: {_encoded(envelope.subject, len('Subject: '))}",
+    ]
+    if envelope.reply_to:
+        lines.append(f"Reply-To: {_clean(envelope.reply_to)}")
+    lines += [f"{_clean(name)}: {_clean(value)}" for name, value in envelope.headers]
+    lines += [
+        "MIME-Version: 1.0",
+        f'Content-Type: multipart/alternative; boundary="{boundary}"',
+    ]
+    head = "\r\n".join(lines).encode("utf-8")
+    parts = [
+        _part(boundary, "text/plain", envelope.text),
+        _part(boundary, "text/html", envelope.html),
+    ]
+    return b"%b\r\n\r\n%b--%b--\r\n" % (head, b"".join(parts), boundary.encode())
+
+
+def _part(boundary: str, kind: str, body: str) -> bytes:
+    data = body.replace("\r\n", "\n").replace("\n", "\r\n").encode("utf-8")
+    encoded = b"".join(
+        b2a_base64(data[start : start + _LINE_BYTES], newline=False) + b"\r\n"
+        for start in range(0, len(data), _LINE_BYTES)
+    )
+    head = (
+        f"--{boundary}\r\nContent-Type: {kind}; charset=utf-8\r\n"
+        "Content-Transfer-Encoding: base64\r\n\r\n"
+    )
+    return head.encode() + encoded
+
+
+def _mailbox(name: str, address: str) -> str:
+    address = _clean(address)
+    if not name:
+        return address
+    name = _clean(name)
+    if _ATEXT.fullmatch(name):
+        shown = f'"{name}"' if "." in name else name
+    elif name.isascii():
+        quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+        shown = f'"{quoted}"'
+    else:
+        shown = _encoded(name, 6)
+    return f"{shown} <{address}>"
+
+
+def _encoded(value: str, used: int) -> str:
+    """RFC 2047 words where the text is not plain ASCII or too long to stand on one line."""
+    value = _clean(value)
+    if value.isascii() and used + len(value) <= _FOLD and "=?" not in value:
+        return value
+    words: list[str] = []
+    chunk = b""
+    for character in value:
+        encoded = character.encode("utf-8", "replace")
+        if len(chunk) + len(encoded) > _WORD_BYTES:
+            words.append(_word(chunk))
+            chunk = b""
+        chunk += encoded
+    words.append(_word(chunk))
+    return "\r\n ".join(words)
+
+
+def _word(chunk: bytes) -> str:
+    return f"=?utf-8?b?{b64encode(chunk).decode()}?="
+
+
+def _clean(value: str) -> str:
+    """Take out line ends and control characters: a value never becomes a header of its own."""
+    return _UNSAFE.sub(" ", value).strip()

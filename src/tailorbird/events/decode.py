@@ -1,0 +1,387 @@
+"""From the bytes of a Segment call to events: decode, validate, standardise. Pure.
+
+One bad item never spoils the others: each comes out as an `Accepted` or a `Refusal`. What is not
+ours to judge (unknown fields of a call) is ignored; properties, traits and context are kept.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import msgspec
+
+from tailorbird.base.hashing import hash64
+from tailorbird.base.names import snake_case
+from tailorbird.base.time import EARLIEST, parse_micros
+from tailorbird.events.event import NAME_OF_CALL, Event, order_of
+from tailorbird.events.refusal import Refusal, Rule, excerpt
+
+ITEM_BYTES_MAX = 32 * 1024
+REQUEST_BYTES_MAX = 500 * 1024
+BATCH_ITEMS_MAX = 2_500
+DEPTH_MAX = 32
+IDENTIFIER_LENGTH_MAX = 512
+CALLS = frozenset({"identify", "track", "page", "screen", "group", "alias"})
+
+# Values that clients send for nobody in particular: they never identify.
+BLOCKED_VALUES = frozenset(
+    {
+        "",
+        "-1",
+        "0",
+        "00000000-0000-0000-0000-000000000000",
+        "[object object]",
+        "anonymous",
+        "false",
+        "guest",
+        "n/a",
+        "na",
+        "nan",
+        "nil",
+        "none",
+        "null",
+        "true",
+        "undefined",
+        "unknown",
+    }
+)
+
+
+@dataclass(slots=True)
+class Accepted:
+    """An event with the identifiers that it names, strongest first, and an alias call's elders."""
+
+    event: Event
+    identifiers: list[tuple[str, str]]
+    dedup: int
+    previous: list[tuple[str, str]] = field(default_factory=list)
+
+
+class _Failed(Exception):
+    def __init__(self, rule: Rule, place: str, value: Any, detail: str = "") -> None:
+        super().__init__(detail)
+        self.refusal = Refusal(rule, place, excerpt(value), detail)
+
+
+def _float(text: str) -> float | Decimal:
+    # A double names decimals of up to 15 digits exactly; longer ones stay decimal.
+    if len(text) <= 16:
+        return float(text)
+    try:
+        exact = Decimal(text)
+    except InvalidOperation:
+        return float(text)
+    close = float(text)
+    return close if Decimal(repr(close)) == exact else exact
+
+
+class Body(msgspec.Struct):
+    """The parts of a request's document that we look at before the items."""
+
+    batch: list[msgspec.Raw] | None = None
+    sentAt: msgspec.Raw = msgspec.Raw(b"null")  # noqa: N815  # Segment's spelling
+    writeKey: msgspec.Raw = msgspec.Raw(b"null")  # noqa: N815
+    context: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_decode_body = msgspec.json.Decoder(Body).decode
+_decode_item = msgspec.json.Decoder(float_hook=_float).decode
+_decode_text = msgspec.json.Decoder(str | None).decode
+
+
+def decode_body(data: bytes) -> Body | Refusal:
+    """Read a request's document without its items."""
+    try:
+        return _decode_body(data)
+    except msgspec.ValidationError as problem:
+        place = str(problem).rpartition("`$")[2].strip(".`") or "body"
+        if data.lstrip()[:1] != b"{":
+            return Refusal(Rule.NOT_AN_OBJECT, "body", excerpt(_start(data)), str(problem))
+        return Refusal(Rule.WRONG_TYPE, place, excerpt(_start(data)), str(problem))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
+        return Refusal(Rule.NOT_JSON, "body", excerpt(_start(data)), str(problem))
+
+
+def text_of(raw: msgspec.Raw) -> str | None:
+    """Return a raw JSON value that is a text, else None."""
+    try:
+        return _decode_text(raw)
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
+        return None
+
+
+def decode_item(
+    data: bytes | msgspec.Raw,
+    *,
+    call: str | None,
+    now: int,
+    sent_at: int | None,
+    fresh_id: str,
+    source: str = "api",
+    is_historical: bool = False,
+) -> Accepted | Refusal:
+    """Turn one call's JSON into an event.
+
+    Args:
+        data: The JSON of one message.
+        call: The call that the path names; None in a batch, where `type` does.
+        now: When it was received, microseconds UTC.
+        sent_at: When the client says that it sent the request, to correct its clock.
+        fresh_id: The message id to use where the client gave none.
+        source: Where the event comes from.
+        is_historical: Imported history: counts, but starts nothing.
+    """
+    raw = bytes(data)
+    if len(raw) > ITEM_BYTES_MAX:
+        detail = f"the event has {len(raw):,} bytes; at most {ITEM_BYTES_MAX:,} are taken"
+        return Refusal(Rule.TOO_LARGE, "event", f"{len(raw)} bytes", detail)
+    try:
+        message = _decode_item(raw)
+    except RecursionError as problem:
+        return Refusal(Rule.TOO_DEEP, "event", excerpt(_start(raw)), str(problem))
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as problem:
+        return Refusal(Rule.NOT_JSON, "event", excerpt(_start(raw)), str(problem))
+    try:
+        return _accept(message, call, now, sent_at, fresh_id, source, is_historical)
+    except _Failed as failed:
+        return failed.refusal
+
+
+def spread(items: list[Accepted]) -> None:
+    """Give items of one person with equal timestamps a microsecond each, so that order is kept."""
+    latest: dict[tuple[tuple[str, str], int], int] = {}
+    for item in items:
+        key = (item.identifiers[0], item.event.timestamp)
+        if key in latest:
+            latest[key] += 1
+            item.event.timestamp = latest[key]
+        else:
+            latest[key] = item.event.timestamp
+
+
+def _accept(
+    message: Any,
+    call: str | None,
+    now: int,
+    sent_at: int | None,
+    fresh_id: str,
+    source: str,
+    is_historical: bool,
+) -> Accepted:
+    if not isinstance(message, dict):
+        raise _Failed(Rule.NOT_AN_OBJECT, "event", message)
+    call = call or _text(message, "type") or ""
+    if call not in CALLS:
+        detail = f"type {excerpt(call)!r} is none of {', '.join(sorted(CALLS))}"
+        raise _Failed(Rule.UNKNOWN_CALL if call else Rule.MISSING, "type", call, detail)
+    user_id = _identifier(message, "userId")
+    anonymous_id = _identifier(message, "anonymousId")
+    context = _object(message, "context")
+    properties = _properties(message, call, context)
+    name_as_sent = _name(message, call)
+    message_id = _text(message, "messageId") or fresh_id
+    if len(message_id) > IDENTIFIER_LENGTH_MAX:
+        raise _Failed(Rule.TOO_LARGE, "messageId", message_id)
+    stamp = _timestamp(message, now, sent_at)
+    event = Event(
+        type=call,
+        name=snake_case(name_as_sent) if call == "track" else NAME_OF_CALL[call],
+        message_id=message_id,
+        timestamp=min(stamp, now),
+        order=order_of(message_id),
+        properties=properties,
+        context={key: value for key, value in context.items() if key != "traits"},
+        user_id=user_id,
+        anonymous_id=anonymous_id,
+        name_as_sent=name_as_sent or None,
+        original_timestamp=stamp if stamp > now else None,
+        source=source,
+        is_historical=is_historical,
+    )
+    identifiers = _identifiers(user_id, anonymous_id, event)
+    if not identifiers:
+        both = {"userId": message.get("userId"), "anonymousId": message.get("anonymousId")}
+        detail = "userId and anonymousId are missing or stand for nobody"
+        raise _Failed(Rule.NOBODY, "userId", both, detail)
+    return Accepted(
+        event=event,
+        identifiers=identifiers,
+        dedup=hash64(anonymous_id or user_id or "", message_id),
+        previous=_previous(message, call),
+    )
+
+
+def _name(message: Mapping[str, Any], call: str) -> str:
+    if call != "track":
+        return _text(message, "name") or ""
+    name = _text(message, "event")
+    if not name or not snake_case(name):
+        raise _Failed(
+            Rule.MISSING, "event", message.get("event"), "a track call needs the event's name"
+        )
+    if len(name) > IDENTIFIER_LENGTH_MAX:
+        raise _Failed(Rule.TOO_LARGE, "event", name)
+    return name
+
+
+def _properties(
+    message: Mapping[str, Any], call: str, context: Mapping[str, Any]
+) -> dict[str, Any]:
+    if call in ("identify", "group"):
+        traits = _object(message, "traits")
+        # RudderStack's libraries put the traits into the context.
+        inner = context.get("traits")
+        if call == "identify" and isinstance(inner, dict):
+            traits = {**inner, **traits}
+        if call == "group" and message.get("groupId") is not None:
+            traits = {**traits, "group_id": _identifier(message, "groupId")}
+        return traits
+    properties = _object(message, "properties")
+    if call in ("page", "screen"):
+        for key in ("name", "category"):
+            value = _text(message, key)
+            if value:
+                properties.setdefault(key, value)
+    return properties
+
+
+def _identifiers(
+    user_id: str | None, anonymous_id: str | None, event: Event
+) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    if user_id is not None:
+        found.append(("user_id", user_id))
+    if anonymous_id is not None:
+        found.append(("anonymous_id", anonymous_id))
+    if found and event.type == "identify":
+        address = event.properties.get("email")
+        if isinstance(address, str) and _is_address(address):
+            found.append(("email", address.strip().lower()))
+        phone = event.properties.get("phone")
+        if isinstance(phone, str) and phone.startswith("+") and phone[1:].isdigit():
+            found.append(("phone", phone))
+    return found
+
+
+def _previous(message: Mapping[str, Any], call: str) -> list[tuple[str, str]]:
+    if call != "alias":
+        return []
+    previous = _identifier(message, "previousId")
+    if previous is None:
+        raise _Failed(Rule.MISSING, "previousId", message.get("previousId"))
+    # The previous id is whatever the person was known by: an anonymous id, or a user id.
+    return [("anonymous_id", previous), ("user_id", previous)]
+
+
+def _is_address(text: str) -> bool:
+    local, at, domain = text.strip().rpartition("@")
+    is_plain = all(c.isprintable() and c != " " for c in text.strip())
+    return bool(at and local and "." in domain and is_plain and len(text) <= 320)
+
+
+def _identifier(message: Mapping[str, Any], key: str) -> str | None:
+    value = message.get(key)
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str):
+        raise _Failed(Rule.WRONG_TYPE, key, value, f"{key} has to be text")
+    value = _clean_text(value.strip(), key)
+    if len(value) > IDENTIFIER_LENGTH_MAX:
+        raise _Failed(Rule.TOO_LARGE, key, value)
+    return None if value.lower() in BLOCKED_VALUES else value
+
+
+def _text(message: Mapping[str, Any], key: str) -> str | None:
+    value = message.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise _Failed(Rule.WRONG_TYPE, key, value, f"{key} has to be text")
+    return _clean_text(value, key)
+
+
+def _object(message: Mapping[str, Any], key: str) -> dict[str, Any]:
+    value = message.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise _Failed(Rule.WRONG_TYPE, key, value, f"{key} has to be an object")
+    cleaned: dict[str, Any] = _clean(value, key, 0)
+    return cleaned
+
+
+def _clean(value: Any, place: str, depth: int) -> Any:
+    """Standardise a JSON value: NFC text, finite numbers, bounded depth."""
+    kind = type(value)
+    if kind is str:
+        return _clean_text(value, place)
+    if kind is dict:
+        if depth >= DEPTH_MAX:
+            raise _Failed(Rule.TOO_DEEP, place, "{…}")
+        return {
+            _clean_text(key, place): _clean(item, f"{place}.{key}", depth + 1)
+            for key, item in value.items()
+        }
+    if kind is list:
+        if depth >= DEPTH_MAX:
+            raise _Failed(Rule.TOO_DEEP, place, "[…]")
+        return [_clean(item, place, depth + 1) for item in value]
+    if kind is float and (value != value or value in (float("inf"), float("-inf"))):
+        raise _Failed(Rule.BAD_NUMBER, place, value)
+    if kind is int and not -(1 << 63) <= value < (1 << 63):
+        # Beyond what the log's codec carries and far beyond 1e12, where numbers end: kept as text.
+        return str(value)
+    if kind is Decimal:
+        return float(value)
+    return value
+
+
+def _clean_text(text: str, place: str) -> str:
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise _Failed(Rule.NOT_TEXT, place, "?", f"{place} holds half a character") from None
+    return unicodedata.normalize("NFC", text)
+
+
+def _timestamp(message: Mapping[str, Any], now: int, sent_at: int | None) -> int:
+    given = message.get("timestamp") or message.get("originalTimestamp")
+    if given is None:
+        return now
+    at = instant(given, "timestamp")
+    if sent_at is not None:
+        # The client's clock is off by the difference between its sending and our receiving.
+        at = now - (sent_at - at)
+    return max(at, EARLIEST)
+
+
+def instant(given: Any, place: str) -> int:
+    """Read a timestamp field: RFC 3339 text, or microseconds are refused as ambiguous."""
+    if not isinstance(given, str):
+        raise _Failed(Rule.BAD_TIMESTAMP, place, given, f"{place} has to be text")
+    try:
+        return parse_micros(given)
+    except (ValueError, OverflowError):
+        detail = f"{place} {excerpt(given)!r} is not an instant"
+        raise _Failed(Rule.BAD_TIMESTAMP, place, given, detail) from None
+
+
+def sent_at_of(body: Body) -> int | None:
+    """Return a request's `sentAt`, None where it has none that can be read."""
+    text = text_of(body.sentAt)
+    try:
+        return parse_micros(text) if text else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _start(data: bytes) -> str:
+    return data[:60].decode("utf-8", "replace")

@@ -1,0 +1,121 @@
+"""The ledger: every message from intent to outcome, and how far the outbox has been taken over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+# The life of a message. `intent` and `held` are asked again at `next_attempt_at`.
+INTENT = "intent"
+HELD = "held"
+HANDING_OVER = "handing_over"
+SENT = "sent"
+FAILED = "failed"
+SUPPRESSED = "suppressed"
+EXPIRED = "expired"
+UNKNOWN = "unknown"
+
+WAITING = (INTENT, HELD)
+FINISHED = (SENT, FAILED, SUPPRESSED, EXPIRED, UNKNOWN)
+
+
+class Message(msgspec.Struct, kw_only=True):
+    """One message. Times are microseconds UTC, 0 where not yet; `record` explains it (msgpack).
+
+    `state` is the number of the engine whose outbox held it. `reported` says that the outcome has
+    been written to the log.
+    """
+
+    effect_id: str
+    state: int
+    profile_id: int
+    journey: str
+    step: str
+    template: str
+    kind: str
+    topic: str
+    due_at: int
+    expires_at: int
+    created_at: int
+    effect: bytes
+    status: str = INTENT
+    address: str = ""
+    subject: str = ""
+    reason: str = ""
+    attempts: int = 0
+    next_attempt_at: int = 0
+    finished_at: int = 0
+    reported: bool = False
+    record: bytes = b""
+
+
+class Ledger(Protocol):
+    """Owned by `deliver`; others read."""
+
+    def cursor(self, state: int) -> int:
+        """Return the outbox row of an engine's state up to which intents are in the ledger."""
+        ...
+
+    def take_over(self, state: int, messages: Sequence[Message], cursor: int) -> None:
+        """Store intents and the cursor in one durable commit; known effect ids are left alone."""
+        ...
+
+    def waiting(self, now: int, limit: int) -> list[Message]:
+        """Return messages whose next attempt is due, the longest due first."""
+        ...
+
+    def update(self, messages: Sequence[Message]) -> None:
+        """Store the new standing of messages in one durable commit."""
+        ...
+
+    def recover(self, now: int) -> int:
+        """After a crash: messages that were being handed over become `unknown`; how many."""
+        ...
+
+    def marketing_sent_at(self, address: str, since: int) -> list[int]:
+        """Return when marketing mail left for an address (or may have left), after `since`."""
+        ...
+
+    def unreported(self, limit: int) -> list[Message]:
+        """Return finished messages whose outcome the log does not have yet."""
+        ...
+
+    def mark_reported(self, effect_ids: Sequence[str]) -> None:
+        """Note that the log has the outcomes."""
+        ...
+
+    def rendering(self, key: str, data: bytes | None = None) -> bytes:
+        """Return the rendering kept under a key, keeping `data` there if there is none yet.
+
+        It is what the sent bytes of later messages are compressed against.
+        """
+        ...
+
+    def message(self, effect_id: str) -> Message | None:
+        """Return one message with its record."""
+        ...
+
+    def messages(
+        self,
+        *,
+        profile_ids: Sequence[int] | None = None,
+        status: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> list[Message]:
+        """Return messages, newest first, without their records."""
+        ...
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of messages by status."""
+        ...
+
+    def counts_by_journey(self) -> dict[str, dict[str, int]]:
+        """Return the number of messages by journey and status."""
+        ...
+
+    def unfinished(self, now: int) -> int:
+        """Return how many messages are waiting and due, or being handed over, or unreported."""
+        ...

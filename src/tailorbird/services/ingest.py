@@ -1,0 +1,232 @@
+"""Ingest: a request's bytes to records in the log, with an honest answer for each item."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import msgspec
+
+from tailorbird.delivery.suppression import NAMES
+from tailorbird.events.decode import (
+    BATCH_ITEMS_MAX,
+    REQUEST_BYTES_MAX,
+    Accepted,
+    Body,
+    decode_body,
+    decode_item,
+    sent_at_of,
+    spread,
+    text_of,
+)
+from tailorbird.events.event import encode
+from tailorbird.events.refusal import Refusal, Rule
+from tailorbird.ports.clock import Clock
+from tailorbird.ports.log_writer import DUPLICATE, RETRY, Answer, EventDraft, LogWriter
+
+RETRY_AFTER_SECONDS = 1
+
+
+class DeadLetters(Protocol):
+    """Keeps what was refused, with its reason."""
+
+    def keep(self, at: int, source: str, items: Sequence[tuple[Refusal, bytes]]) -> None: ...
+
+
+@dataclass(slots=True)
+class Answered:
+    """A status code, a JSON body, and counts for the metrics."""
+
+    status: int
+    body: dict[str, Any]
+    accepted: int = 0
+    duplicate: int = 0
+    refused: dict[str, int] = field(default_factory=dict)
+
+
+class Ingest:
+    """The one way in: HTTP, import and tests use it."""
+
+    def __init__(
+        self,
+        writer: LogWriter,
+        clock: Clock,
+        dead_letters: DeadLetters,
+        fresh_id: Callable[[], str],
+    ) -> None:
+        self._writer = writer
+        self._clock = clock
+        self._dead_letters = dead_letters
+        self._fresh_id = fresh_id
+
+    async def call(
+        self,
+        call: str,
+        data: bytes,
+        *,
+        encoding: str = "",
+        may_write: Callable[[str | None], bool],
+        source: str = "http",
+    ) -> Answered:
+        """Take one request. `call` is a Segment call or `batch`; `may_write` judges the key.
+
+        `may_write` is given the body's `writeKey` or None, and knows the header's.
+        """
+        unpacked = unpack(data, encoding)
+        if isinstance(unpacked, Refusal):
+            return self._refuse_all(unpacked, data, source)
+        body = decode_body(unpacked)
+        if isinstance(body, Refusal):
+            if not may_write(None):
+                return unauthorised()
+            return self._refuse_all(body, unpacked, source)
+        if not may_write(text_of(body.writeKey)):
+            return unauthorised()
+        if call != "batch":
+            return await self._take([msgspec.Raw(unpacked)], call, body, source, is_single=True)
+        if body.batch is None:
+            refusal = Refusal(Rule.MISSING, "batch", "", "a batch call needs a list `batch`")
+            return self._refuse_all(refusal, unpacked, source)
+        if len(body.batch) > BATCH_ITEMS_MAX:
+            detail = f"{len(body.batch):,} events; at most {BATCH_ITEMS_MAX:,} are taken at once"
+            refusal = Refusal(Rule.TOO_MANY, "batch", str(len(body.batch)), detail)
+            return self._refuse_all(refusal, unpacked, source)
+        return await self._take(body.batch, None, body, source, is_single=False)
+
+    async def _take(
+        self,
+        items: Sequence[msgspec.Raw],
+        call: str | None,
+        body: Body,
+        source: str,
+        *,
+        is_single: bool,
+    ) -> Answered:
+        now = self._clock.now()
+        sent_at = sent_at_of(body)
+        decoded = [
+            decode_item(
+                item,
+                call=call,
+                now=now,
+                sent_at=sent_at,
+                fresh_id=self._fresh_id(),
+                source=source,
+            )
+            for item in items
+        ]
+        good = [one for one in decoded if isinstance(one, Accepted)]
+        spread(good)
+        answers = await self._writer.write([draft_of(one) for one in good]) if good else []
+        refused = [
+            (one, bytes(item))
+            for one, item in zip(decoded, items, strict=True)
+            if isinstance(one, Refusal)
+        ]
+        if refused:
+            self._dead_letters.keep(now, source, refused)
+        return _answer(decoded, answers, is_single=is_single)
+
+    def _refuse_all(self, refusal: Refusal, data: bytes, source: str) -> Answered:
+        self._dead_letters.keep(self._clock.now(), source, [(refusal, data)])
+        status = 413 if refusal.rule is Rule.TOO_LARGE else 400
+        return Answered(status, {"error": refusal.to_json()}, refused={refusal.rule.value: 1})
+
+
+def unpack(data: bytes, encoding: str) -> bytes | Refusal:
+    """Undo gzip; refuse what is too large before and after."""
+    detail = f"the request has {len(data):,} bytes; at most {REQUEST_BYTES_MAX:,} are taken"
+    if len(data) > REQUEST_BYTES_MAX:
+        return Refusal(Rule.TOO_LARGE, "body", f"{len(data)} bytes", detail)
+    if encoding.strip().lower() != "gzip" and data[:2] != b"\x1f\x8b":
+        return data
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        unpacked = unpacker.decompress(data, REQUEST_BYTES_MAX + 1)
+    except (zlib.error, gzip.BadGzipFile) as problem:
+        return Refusal(Rule.NOT_JSON, "body", f"{len(data)} bytes", f"not valid gzip: {problem}")
+    if len(unpacked) > REQUEST_BYTES_MAX:
+        detail = f"the request unpacks to more than {REQUEST_BYTES_MAX:,} bytes"
+        return Refusal(Rule.TOO_LARGE, "body", f"{len(data)} bytes gzip", detail)
+    if not unpacker.eof:
+        return Refusal(Rule.NOT_JSON, "body", f"{len(data)} bytes", "the gzip data are cut short")
+    return unpacked
+
+
+def draft_of(accepted: Accepted) -> EventDraft:
+    """Return an accepted event as the log's writer takes it."""
+    return EventDraft(
+        accepted.identifiers,
+        accepted.dedup,
+        encode(accepted.event),
+        accepted.previous,
+        accepted.event.name in NAMES,
+    )
+
+
+def unauthorised() -> Answered:
+    """Return the answer to a request without a known write key."""
+    return Answered(
+        401,
+        {
+            "error": {
+                "field": "writeKey",
+                "value": "",
+                "rule": "unauthorised",
+                "message": "the write key is missing or unknown",
+                "mend": "Send the write key as the user name of Basic authentication, as a bearer"
+                " token, or as writeKey in the body; `tailorbird init` printed it.",
+            }
+        },
+    )
+
+
+def _answer(
+    decoded: Sequence[Accepted | Refusal], answers: Sequence[Answer], *, is_single: bool
+) -> Answered:
+    out = Answered(200, {})
+    items: list[dict[str, Any]] = []
+    left = iter(answers)
+    is_retry = False
+    for index, one in enumerate(decoded):
+        if isinstance(one, Refusal):
+            out.refused[one.rule.value] = out.refused.get(one.rule.value, 0) + 1
+            items.append({"index": index, "status": "refused", **one.to_json()})
+            continue
+        status = next(left).status
+        word = "ok"
+        if status == RETRY:
+            word, is_retry = "retry", True
+        elif status == DUPLICATE:
+            word = "duplicate"
+            out.duplicate += 1
+        else:
+            out.accepted += 1
+        items.append({"index": index, "status": word, "message_id": one.event.message_id})
+    if is_retry:
+        out.status = 503
+        error = {
+            "rule": "retry",
+            "message": "not everything was stored; send the same request again",
+            "mend": "Repeat the request after the pause that Retry-After names: what was stored"
+            " already is recognised by its messageId.",
+        }
+        out.body = {"error": error, "items": items}
+    elif out.refused:
+        out.status = 413 if is_single and "too_large" in out.refused else 400
+        first = next(item for item in items if item["status"] == "refused")
+        error = {key: first[key] for key in ("field", "value", "rule", "message", "mend")}
+        if not is_single:
+            error["message"] = (
+                f"{sum(out.refused.values())} of {len(items)} events were refused, the others are"
+                f" stored; the first: {error['message']}"
+            )
+        out.body = {"error": error} if is_single else {"error": error, "items": items}
+    elif is_single:
+        out.body = {"success": True, "message_id": items[0]["message_id"]}
+    else:
+        out.body = {"success": True, "items": items}
+    return out

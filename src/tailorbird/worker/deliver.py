@@ -1,0 +1,70 @@
+"""The deliver process: one, for all engines of a data folder."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+import structlog
+
+from tailorbird import bootstrap
+from tailorbird.worker.logs import configure_logs
+from tailorbird.worker.settings import RoleSettings
+
+PAUSE_SECONDS_MIN = 0.002
+PAUSE_SECONDS_MAX = 0.05
+# After a fault that is not a person's or a server's, before the next attempt.
+FAULT_SECONDS = 1.0
+
+_log = structlog.get_logger("deliver")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Deliver until SIGTERM."""
+    settings = RoleSettings.from_argv(sys.argv[1:] if argv is None else argv)
+    configure_logs("deliver", settings.log_level)
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(_serve(settings))
+    else:
+        uvloop.run(_serve(settings))
+
+
+async def _serve(settings: RoleSettings) -> None:
+    delivery = bootstrap.open_delivery(
+        settings.data,
+        engines=settings.engines,
+        clock=settings.clock,
+        smtp_url=settings.smtp_url,
+    )
+    stopped = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stopped.set)
+    unknown = delivery.recover()
+    await delivery.look_at_mail_server()
+    gc.freeze()
+    _log.info("ready", pid=os.getpid(), unknown=unknown)
+    pause = PAUSE_SECONDS_MIN
+    while not stopped.is_set():
+        try:
+            done = await delivery.step()
+        except Exception as problem:  # noqa: BLE001  # the outermost loop, see below
+            # The outermost loop: a fault is said and the round is tried again; what was handed
+            # over is in the ledger.
+            _log.error("round_failed", error=repr(problem)[:500], exc_info=True)
+            done = 0
+            await asyncio.sleep(FAULT_SECONDS)
+        pause = PAUSE_SECONDS_MIN if done else min(pause * 2, PAUSE_SECONDS_MAX)
+        if not done:
+            await asyncio.sleep(pause)
+    await delivery.close()
+    _log.info("stopped")
+
+
+if __name__ == "__main__":
+    main()
