@@ -22,7 +22,7 @@ from tailorbird.base.hashing import hash64
 from tailorbird.cli.app import run
 from tailorbird.cli.output import OK, OUTSIDE, WRONG
 from tailorbird.events.event import Event, order_of
-from tailorbird.ports.log_writer import ACCEPTED, EventDraft
+from tailorbird.ports.log_writer import ACCEPTED, DUPLICATE, EventDraft
 
 pytestmark = pytest.mark.integration
 
@@ -53,9 +53,11 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def server(folders: tuple[Path, Path]) -> Iterator[tuple[Path, Path]]:
     workspace, data = folders
     data.mkdir()
-    process = subprocess.Popen(
-        [sys.executable, "-c", SERVER, str(workspace), str(data)], stderr=subprocess.DEVNULL
-    )
+    with (data.parent / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", SERVER, str(workspace), str(data)], stderr=log
+        )
+    until(lambda: control_value(data, "live_version"), 60)
     yield workspace, data
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=30) == 0
@@ -100,7 +102,7 @@ def order(data: Path, user: str, number: int) -> None:
         finally:
             await writer.close()
 
-    assert asyncio.run(send()) == ACCEPTED
+    until(lambda: asyncio.run(send()) in (ACCEPTED, DUPLICATE))
 
 
 def sizes(data: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, int]:
