@@ -171,9 +171,48 @@ def test_people_and_members_are_shown(
     assert "Did you mean `frequent`?" in capsys.readouterr().err
 
 
+def test_a_file_is_imported_once_and_starts_nothing(
+    server: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, data = server
+    file = tmp_path / "orders.jsonl"
+    rows = [
+        {
+            "event": "Order Completed",
+            "user_id": "old",
+            "timestamp": "2020-01-01",
+            "order_id": str(n),
+        }
+        for n in range(3)
+    ]
+    file.write_text("\n".join(map(json.dumps, [*rows, {"event": "x"}])), encoding="utf-8")
+    arguments = ["import", str(file), "--type", "events", "--data", str(data), "--json"]
+    assert run(arguments) == WRONG
+    report = json.loads(capsys.readouterr().out)
+    assert report["counts"] == {"ok": 3, "refused": 1}
+    assert report["refusals"][0]["row"] == 4
+    assert run(arguments) == WRONG
+    assert json.loads(capsys.readouterr().out)["counts"] == {"duplicate": 3, "refused": 1}
+
+    place = ["--data", str(data)]
+    until(lambda: run(["profile", "show", "old", *place]) == OK)
+    capsys.readouterr()
+    assert run(["profile", "show", "old", "--json", *place]) == OK
+    assert json.loads(capsys.readouterr().out)["segments"] == ["lapsed"]
+    assert run(["explain", "--why-not", "old", "win-back", "--json", *place]) == OK
+    asked = json.loads(capsys.readouterr().out)
+    assert asked["conditions"][0]["step"] == "trigger"
+    assert run(["explain", "--why-not", "old", "winback", *place]) == WRONG
+    assert "Did you mean `win-back`?" in capsys.readouterr().err
+
+
 def test_what_is_no_data_folder_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["segment", "list", "--data", str(tmp_path)]) == OUTSIDE
     assert "is no data folder" in capsys.readouterr().err
+    (tmp_path / "a.csv").write_text("a\n1\n", encoding="utf-8")
+    arguments = ["import", str(tmp_path / "a.csv"), "--type", "events", "--data", str(tmp_path)]
+    assert run(arguments) == OUTSIDE
+    assert "no server runs" in capsys.readouterr().err
 
 
 def test_a_broken_workspace_is_not_served_from_nothing(

@@ -6,16 +6,22 @@ without a message id gets one from its content, so importing a file twice change
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from tailorbird.base.hashing import hash_text
+from tailorbird.events.decode import Accepted, decode_item, spread
+from tailorbird.events.refusal import Refusal
+from tailorbird.ports.clock import Clock
+from tailorbird.ports.log_writer import ACCEPTED, DUPLICATE, RETRY, EventDraft, LogWriter
+from tailorbird.services.ingest import draft_of
 
 EVENTS = "events"
 PEOPLE = "people"
@@ -23,6 +29,9 @@ KINDS = (EVENTS, PEOPLE)
 
 BATCH_SIZE = 500
 _REFUSALS_SHOWN_MAX = 20
+_ATTEMPTS_MAX = 12
+_PAUSE_SECONDS_MAX = 5.0
+_WORDS = {ACCEPTED: "ok", DUPLICATE: "duplicate", RETRY: "retry"}
 
 # Columns by the names that exports use; the first that a row has counts.
 _COLUMNS: dict[str, tuple[str, ...]] = {
@@ -37,16 +46,76 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
 _OPEN_PART = {EVENTS: "properties", PEOPLE: "traits"}
 
 
-class Outcome(Protocol):
-    """What became of one message; `status` is ok, duplicate, retry or refused."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one message; `complaint` tells why where it was refused."""
 
-    @property
-    def status(self) -> str: ...
-    @property
-    def complaint(self) -> str: ...
+    status: str  # ok, duplicate, retry or refused
+    complaint: str = ""
 
 
 Collect = Callable[[Sequence[Mapping[str, Any]]], Awaitable[Sequence[Outcome]]]
+
+
+class HistoricalCollector:
+    """Takes messages through the same decoding as HTTP does, marked as historical."""
+
+    def __init__(
+        self,
+        writer: LogWriter,
+        clock: Clock,
+        *,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._writer = writer
+        self._clock = clock
+        self._pause = pause
+
+    async def __call__(self, messages: Sequence[Mapping[str, Any]]) -> list[Outcome]:
+        """Append what is sound; offer again what the log does not take at once."""
+        now = self._clock.now()
+        decoded = [
+            decode_item(
+                msgspec.json.encode(message),
+                call=None,
+                now=now,
+                sent_at=None,
+                fresh_id="",
+                source="import",
+                is_historical=True,
+            )
+            for message in messages
+        ]
+        good = [one for one in decoded if isinstance(one, Accepted)]
+        spread(good)
+        answers = iter(await self._append([draft_of(one) for one in good]))
+        return [
+            Outcome(status=_WORDS[next(answers)])
+            if isinstance(one, Accepted)
+            else Outcome(status="refused", complaint=_complaint(one))
+            for one in decoded
+        ]
+
+    async def _append(self, drafts: Sequence[EventDraft]) -> list[str]:
+        statuses = [RETRY] * len(drafts)
+        waiting = list(range(len(drafts)))
+        for attempt in range(_ATTEMPTS_MAX):
+            if attempt:
+                await self._pause(min(0.05 * 2**attempt, _PAUSE_SECONDS_MAX))
+            # In order: an event is never overtaken by a later one of the same person.
+            answers = await self._writer.write([drafts[index] for index in waiting])
+            for index, answer in zip(waiting, answers, strict=True):
+                statuses[index] = answer.status
+            waiting = [index for index in waiting if statuses[index] == RETRY]
+            if not waiting:
+                break
+        return statuses
+
+
+def _complaint(refusal: Refusal) -> str:
+    # The refused value stays out: it may be personal, and the row number names it.
+    facts = refusal.to_json()
+    return f"{facts['field']}: {facts['rule']}. {facts['mend']}"
 
 
 @dataclass(slots=True)

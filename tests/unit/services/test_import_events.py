@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
-from tailorbird.services.import_events import BATCH_SIZE, import_rows, message_of
+from tailorbird.base.time import parse_micros
+from tailorbird.events.event import Event
+from tailorbird.ports.event_log import Draft
+from tailorbird.ports.log_writer import ACCEPTED, DUPLICATE, RETRY, Answer, EventDraft
+from tailorbird.services.import_events import (
+    BATCH_SIZE,
+    HistoricalCollector,
+    Outcome,
+    import_rows,
+    message_of,
+)
 
 
 def test_a_row_in_the_segment_shape_stays_what_it_is() -> None:
@@ -71,19 +81,15 @@ def test_message_ids_come_from_the_content() -> None:
     assert message_of({**row, "message_id": "m"}, "events")["messageId"] == "m"
 
 
-@dataclass(frozen=True)
-class Result:
-    status: str
-    complaint: str = ""
-
-
 def test_rows_go_in_batches_and_are_counted() -> None:
     sizes: list[int] = []
 
-    async def collect(messages: Sequence[Mapping[str, Any]]) -> list[Result]:
+    async def collect(messages: Sequence[Mapping[str, Any]]) -> list[Outcome]:
         sizes.append(len(messages))
         return [
-            Result("refused", "user_id is missing") if "userId" not in one else Result("ok")
+            Outcome(status="refused", complaint="user_id is missing")
+            if "userId" not in one
+            else Outcome(status="ok")
             for one in messages
         ]
 
@@ -100,8 +106,8 @@ def test_rows_go_in_batches_and_are_counted() -> None:
 
 
 def test_only_the_first_refusals_are_kept() -> None:
-    async def collect(messages: Sequence[Mapping[str, Any]]) -> list[Result]:
-        return [Result("refused", "no") for _ in messages]
+    async def collect(messages: Sequence[Mapping[str, Any]]) -> list[Outcome]:
+        return [Outcome(status="refused", complaint="no") for _ in messages]
 
     report = asyncio.run(import_rows([{"event": "a"}] * 100, "events", collect))
     assert len(report.refusals) == 20
@@ -110,7 +116,71 @@ def test_only_the_first_refusals_are_kept() -> None:
 
 @pytest.mark.parametrize("kind", ["events", "people"])
 def test_nothing_is_imported_from_nothing(kind: str) -> None:
-    async def collect(messages: Sequence[Mapping[str, Any]]) -> list[Result]:
+    async def collect(messages: Sequence[Mapping[str, Any]]) -> list[Outcome]:
         raise AssertionError
 
     assert asyncio.run(import_rows([], kind, collect)).row_count == 0
+
+
+class Writer:
+    """A log writer that deduplicates and is busy for the first `busy` calls."""
+
+    def __init__(self, busy: int = 0) -> None:
+        self.busy = busy
+        self.events: dict[int, Event] = {}
+
+    async def write(self, events: Sequence[EventDraft]) -> list[Answer]:
+        if self.busy:
+            self.busy -= 1
+            return [Answer(RETRY)] * len(events)
+        answers = []
+        for draft in events:
+            answers.append(Answer(DUPLICATE if draft.dedup in self.events else ACCEPTED))
+            self.events[draft.dedup] = msgspec.msgpack.decode(draft.body, type=Event)
+        return answers
+
+    async def append(self, drafts: Sequence[Draft]) -> list[Answer]:
+        raise NotImplementedError
+
+    async def now(self) -> int:
+        raise NotImplementedError
+
+    async def set_now(self, now: int) -> int:
+        raise NotImplementedError
+
+
+class Clock:
+    def now(self) -> int:
+        return parse_micros("2026-06-01")
+
+
+async def no_pause(seconds: float) -> None:
+    """Pass no time."""
+
+
+ROWS: list[dict[str, Any]] = [
+    {"event": "order_completed", "user_id": "u", "timestamp": "2026-01-01T00:00:00Z", "total": 5},
+    {"event": "order_completed", "timestamp": "2026-01-01T00:00:00Z"},
+    {"event": "order_completed", "user_id": "v", "timestamp": "soon"},
+]
+
+
+def test_imported_events_are_historical_and_come_once() -> None:
+    writer = Writer(busy=2)
+    collect = HistoricalCollector(writer, Clock(), pause=no_pause)
+    report = asyncio.run(import_rows(ROWS, "events", collect))
+    assert report.counts == {"ok": 1, "refused": 2}
+    assert [row for row, _ in report.refusals] == [2, 3]
+    assert report.refusals[0][1].startswith("userId: nobody")
+    (event,) = writer.events.values()
+    assert event.is_historical
+    assert event.source == "import"
+    assert event.timestamp == parse_micros("2026-01-01")
+    assert event.properties == {"total": 5}
+    assert asyncio.run(import_rows(ROWS, "events", collect)).counts["duplicate"] == 1
+    assert len(writer.events) == 1
+
+
+def test_what_a_busy_log_never_takes_is_counted_for_retry() -> None:
+    collect = HistoricalCollector(Writer(busy=1_000), Clock(), pause=no_pause)
+    assert asyncio.run(import_rows(ROWS, "events", collect)).counts["retry"] == 1
