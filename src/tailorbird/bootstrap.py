@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from tailorbird.adapters.clock import MappedClock, SystemClock
 from tailorbird.adapters.smtp.sender import SmtpSender
 from tailorbird.adapters.socket.client import SocketLogWriter
-from tailorbird.adapters.sqlite.connection import refuse_network_disk
+from tailorbird.adapters.sqlite.connection import StorageProblem, refuse_network_disk
 from tailorbird.adapters.sqlite.control_store import SqliteControlStore
+from tailorbird.adapters.sqlite.dead_letters import SqliteDeadLetters
 from tailorbird.adapters.sqlite.event_log import SqliteEventLog
 from tailorbird.adapters.sqlite.identity_store import SqliteIdentityStore
 from tailorbird.adapters.sqlite.ledger import SqliteLedger
@@ -150,3 +152,44 @@ def open_delivery(data: Path, *, engines: int, clock: str, smtp_url: str) -> Del
         live_version=lambda: control.get("live_version"),
         token_key=token_key(control),
     )
+
+
+def open_dead_letters(data: Path) -> SqliteDeadLetters:
+    """Open where refused items are kept."""
+    return SqliteDeadLetters(data / "dead_letters.db")
+
+
+def await_files(data: Path, engines: int, *, seconds_max: float = 30.0) -> None:
+    """Wait until the processes that own the data folder's files have made them.
+
+    Raises:
+        StorageProblem: they have not come in time.
+    """
+    paths = [data / "identity.db", data / "suppression.db", data / "ledger.db"]
+    paths += [data / "state" / f"{index}.db" for index in range(engines)]
+    until = time.monotonic() + seconds_max
+    while missing := [path.name for path in paths if not path.exists()]:
+        if time.monotonic() > until:
+            raise StorageProblem(
+                f"{', '.join(missing)} in {data} did not appear; are all roles running?"
+            )
+        time.sleep(0.02)
+
+
+class KeyRoles:
+    """The role of a key, remembered for a while: keys are asked at every request."""
+
+    def __init__(self, control: SqliteControlStore, *, keys_max: int = 1_000) -> None:
+        self._control = control
+        self._keys_max = keys_max
+        self._known: dict[str, str | None] = {}
+        self._until = 0.0
+
+    def role(self, key: str) -> str | None:
+        """Return "write", "admin" or None."""
+        now = time.monotonic()
+        if now > self._until or len(self._known) > self._keys_max:
+            self._known, self._until = {}, now + 5.0
+        if key not in self._known:
+            self._known[key] = self._control.key_role(key)
+        return self._known[key]

@@ -109,7 +109,8 @@ def decode_body(data: bytes) -> Body | Refusal:
 def text_of(raw: msgspec.Raw) -> str | None:
     """Return a raw JSON value that is a text, else None."""
     try:
-        return _decode_text(raw)
+        found: str | None = _decode_text(raw)
+        return found
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,29 @@ def connect(
         StorageProblem: the file was made by a newer release.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if migrations is not None and not path.exists():
+        _create(path, migrations)
+    connection = _open(path, synchronous)
+    if migrations is not None:
+        _migrate(connection, path, migrations)
+    return connection
+
+
+def _create(path: Path, migrations: Path) -> None:
+    """Make a file with its tables under another name first: who sees it may read it."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    connection = _open(fresh, "FULL")
+    _migrate(connection, fresh, migrations)
+    connection.close()
+    try:
+        os.link(fresh, path)
+    except FileExistsError:
+        pass  # another process was first
+    finally:
+        fresh.unlink()
+
+
+def _open(path: Path, synchronous: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
         path, isolation_level=None, check_same_thread=False, cached_statements=256
     )
@@ -35,8 +59,6 @@ def connect(
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute(f"PRAGMA synchronous={synchronous}")
     connection.execute("PRAGMA temp_store=MEMORY")
-    if migrations is not None:
-        _migrate(connection, path, migrations)
     return connection
 
 

@@ -1,0 +1,298 @@
+"""What is known, for those who look: profiles, segments, messages, the standing of the whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from tailorbird.base.time import format_micros
+from tailorbird.events.event import partition_of
+from tailorbird.ports.clock import Clock
+from tailorbird.ports.control_store import ControlStore
+from tailorbird.ports.event_log import EventLog
+from tailorbird.ports.identity_store import IdentityStore
+from tailorbird.ports.ledger import Ledger
+from tailorbird.ports.state_store import StateStore
+from tailorbird.profiles.state import Condition, ProfileState, decode
+from tailorbird.reducer.reducer import Reducer
+from tailorbird.services.advance import LoadWorkspace
+from tailorbird.services.explain import message_summary, public_profile_id
+from tailorbird.services.send import MAIL_STATUS, SENDING_STOPPED
+
+_MERGES_MAX = 100
+
+
+class Query:
+    """Reads the derived stores of a data folder; never writes."""
+
+    def __init__(
+        self,
+        *,
+        log: EventLog,
+        states: Sequence[StateStore],
+        identity: IdentityStore,
+        ledger: Ledger,
+        control: ControlStore,
+        clock: Clock,
+        load_workspace: LoadWorkspace,
+    ) -> None:
+        self._log = log
+        self._states = states
+        self._identity = identity
+        self.ledger = ledger
+        self._control = control
+        self._clock = clock
+        self._load_workspace = load_workspace
+        self._reducer: tuple[str, Reducer] | None = None
+
+    def reducer(self) -> Reducer | None:
+        """Return the reducer of the live version, None before the first publication."""
+        version = self._control.get("live_version")
+        if version is None:
+            return None
+        if self._reducer is None or self._reducer[0] != version:
+            self._reducer = (version, Reducer(self._load_workspace(version)))
+        return self._reducer[1]
+
+    def profile_id(self, reference: str) -> int | None:
+        """Find a person by `p_...` or KIND:VALUE."""
+        if reference.startswith("p_"):
+            try:
+                return self._identity.resolve(int(reference[2:], 16))
+            except (ValueError, OverflowError):
+                return None
+        kind, _, value = reference.partition(":")
+        if kind == "email":
+            value = value.strip().lower()
+        return self._identity.find(kind, value)
+
+    def state(self, profile_id: int) -> ProfileState | None:
+        """Return a person's state; of somebody merged away, the winner's."""
+        for _ in range(_MERGES_MAX):
+            store = self._states[partition_of(profile_id) % len(self._states)]
+            data = store.profiles([profile_id]).get(profile_id)
+            if data is None:
+                return None
+            state = decode(data)
+            if not state.merged_into:
+                return state
+            profile_id = state.merged_into
+        return None
+
+    def profile(self, reference: str) -> dict[str, Any] | None:
+        """Return all that is known of a person, None where nobody is known under the reference."""
+        profile_id = self.profile_id(reference)
+        reducer = self.reducer()
+        state = None if profile_id is None else self.state(profile_id)
+        if profile_id is None or state is None or reducer is None:
+            return None
+        seen = reducer.snapshot(state, self._clock.now())
+        next_asked = dict(reducer.next_changes(state))
+        return {
+            "id": public_profile_id(state.profile_id),
+            "identifiers": [
+                {"kind": kind, "value": value}
+                for kind, value in self._identity.identifiers(state.profile_id)
+            ],
+            "traits": seen["traits"],
+            "segments": sorted(seen["segments"]),
+            "memberships": [
+                {"name": name, "since": format_micros(since)}
+                for name, since in sorted(seen["segments"].items())
+            ],
+            "next_changes": [
+                {"segment": name, "at": format_micros(at)} for name, at in next_asked.items()
+            ],
+            "scores": seen["scores"],
+            "consents": seen["consents"],
+            "journeys": [
+                {
+                    "journey": run.journey,
+                    "step": run.position,
+                    "started_at": format_micros(run.started_at),
+                    "goes_on_at": format_micros(run.resume_at),
+                }
+                for run in state.runs
+            ],
+            "created_at": format_micros(seen["created_at"]),
+            "updated_at": format_micros(seen["updated_at"]),
+        }
+
+    def why_not(self, reference: str, journey: str) -> dict[str, Any] | None:
+        """Return what a journey asks of a person now, and the first that fails.
+
+        Raises:
+            KeyError: no such journey.
+        """
+        profile_id = self.profile_id(reference)
+        reducer = self.reducer()
+        state = None if profile_id is None else self.state(profile_id)
+        if state is None or reducer is None:
+            return None
+        asked = reducer.why_not(state, journey, self._clock.now())
+        first = next((one for one in asked if not one.holds), None)
+        return {
+            "profile": public_profile_id(state.profile_id),
+            "journey": journey,
+            "stopped_by": None if first is None else _condition(first),
+            "conditions": [_condition(one) for one in asked],
+        }
+
+    def segments(self) -> list[dict[str, Any]]:
+        """Return name, size, title and condition of every segment."""
+        reducer = self.reducer()
+        if reducer is None:
+            return []
+        sizes = self._sizes()
+        return [
+            {
+                "name": one.name,
+                "size": sizes.get(one.name, 0),
+                "title": one.title,
+                "description": one.description,
+                "when": one.text,
+            }
+            for one in reducer.workspace.segments.values()
+        ]
+
+    def members(self, name: str, after: str, limit: int) -> dict[str, Any] | None:
+        """Return a page of a segment's members, None where there is no such segment."""
+        reducer = self.reducer()
+        if reducer is None or name not in reducer.workspace.segments:
+            return None
+        start = int(after[2:], 16) if after.startswith("p_") else -1
+        found = sorted(one for store in self._states for one in store.members(name, start, limit))
+        page = found[:limit]
+        return {
+            "segment": name,
+            "members": [
+                {
+                    "id": public_profile_id(profile_id),
+                    "since": format_micros(since),
+                    "identifiers": [
+                        {"kind": kind, "value": value}
+                        for kind, value in self._identity.identifiers(profile_id)
+                    ],
+                }
+                for profile_id, since in page
+            ],
+            "next": public_profile_id(page[-1][0])
+            if len(found) > limit or len(page) == limit
+            else None,
+        }
+
+    def messages(
+        self, *, reference: str | None, status: str | None, limit: int
+    ) -> list[dict[str, Any]] | None:
+        """Return messages, newest first; None where the person is not known."""
+        profile_ids = None
+        if reference is not None:
+            profile_id = self.profile_id(reference)
+            if profile_id is None:
+                return None
+            profile_ids = [profile_id]
+        found = self.ledger.messages(profile_ids=profile_ids, status=status, limit=limit)
+        return [message_summary(one) for one in found]
+
+    def journeys(self) -> list[dict[str, Any]]:
+        """Return the journeys with what became of their messages."""
+        reducer = self.reducer()
+        if reducer is None:
+            return []
+        counts = self.ledger.counts_by_journey()
+        return [
+            {
+                "name": one.name,
+                "title": one.title,
+                "description": one.description,
+                "starts": f"entering {one.trigger.segment}"
+                if one.trigger.segment
+                else str(one.trigger.event),
+                "messages": counts.get(one.name, {}),
+            }
+            for one in reducer.workspace.journeys.values()
+        ]
+
+    def status(self) -> dict[str, Any]:
+        """Return how far each part has come; `drained` says that nothing is left to do now."""
+        now, end = self._clock.now(), self._log.end()
+        offsets = [store.offset() for store in self._states]
+        due = sum(len(store.due_partitions(now)) for store in self._states)
+        pending = sum(
+            len(store.outbox(self.ledger.cursor(index), 1_000))
+            for index, store in enumerate(self._states)
+        )
+        # Partitions of one engine may end before the log does: what counts is that it has read
+        # all of its own.
+        is_behind = any(
+            offset < end and self._has_more(index, offset) for index, offset in enumerate(offsets)
+        )
+        unfinished = self.ledger.unfinished(now)
+        return {
+            "now": format_micros(now),
+            "log_end": end,
+            "engines": [
+                {"offset": offset, "profiles": store.count()}
+                for offset, store in zip(offsets, self._states, strict=True)
+            ],
+            "people": sum(store.count() for store in self._states),
+            "due_deadlines": due,
+            "outbox_pending": pending,
+            "messages_unfinished": unfinished,
+            "drained": not (is_behind or due or pending or unfinished),
+            "messages": self.ledger.counts(),
+            "messages_by_journey": self.ledger.counts_by_journey(),
+            "segments": self._sizes(),
+            "sending_stopped": self._control.get(SENDING_STOPPED) == "1",
+            "workspace": self.workspace_status(),
+        }
+
+    def overview(self) -> dict[str, Any]:
+        """Return what the start page shows."""
+        status = self.status()
+        return {
+            **status,
+            "segments": self.segments(),
+            "journeys": self.journeys(),
+            "latest_messages": self.messages(reference=None, status=None, limit=12),
+            "mail": self.mail_status(),
+            "name": self._workspace_name(),
+        }
+
+    def workspace_status(self) -> dict[str, Any]:
+        """Return the live version and what is wrong with the files."""
+        problems = json.loads(self._control.get("workspace_problems") or "[]")
+        return {"version": self._control.get("live_version"), "problems": problems}
+
+    def mail_status(self) -> dict[str, Any]:
+        """Return whether the mail server answers."""
+        found: dict[str, Any] = json.loads(
+            self._control.get(MAIL_STATUS) or '{"reachable": null, "reason": "not asked yet"}'
+        )
+        return found
+
+    def _has_more(self, index: int, offset: int) -> bool:
+        partitions = range(index, 64, len(self._states))
+        return bool(self._log.read(offset, 1, partitions))
+
+    def _workspace_name(self) -> str:
+        reducer = self.reducer()
+        return reducer.workspace.settings.name if reducer else ""
+
+    def _sizes(self) -> dict[str, int]:
+        sizes: dict[str, int] = {}
+        for store in self._states:
+            for name, size in store.segment_sizes().items():
+                sizes[name] = sizes.get(name, 0) + size
+        return sizes
+
+
+def _condition(one: Condition) -> dict[str, Any]:
+    return {
+        "step": one.step,
+        "text": one.text,
+        "holds": one.holds,
+        "values": [{"text": name, "value": value} for name, value in one.values],
+        "at": format_micros(one.at),
+    }

@@ -1,0 +1,332 @@
+"""The control API: profiles, segments, messages, explanations, the clock, the stop switch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from litestar import Litestar, Request, Response, get, post
+from litestar.connection import ASGIConnection
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException, NotAuthorizedException, NotFoundException
+from litestar.handlers.base import BaseRouteHandler
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.params import Parameter
+
+from tailorbird.base.problems import TailorbirdError
+from tailorbird.base.time import format_micros, parse_micros
+from tailorbird.events.refusal import excerpt
+from tailorbird.ports.clock import ClockProblem
+from tailorbird.ports.control_store import ControlStore
+from tailorbird.ports.log_writer import LogWriter
+from tailorbird.services.explain import explanation, message_summary, sent_bytes, sent_parts
+from tailorbird.services.query import Query
+from tailorbird.services.send import SENDING_STOPPED
+from tailorbird.web.sessions import Sessions
+
+BODY_BYTES_MAX = 64 * 1024
+PAGE_MAX = 500
+
+Limit = Annotated[int, Parameter(ge=1, le=PAGE_MAX)]
+AnyRequest = Request[Any, Any, State]
+# The mail's own styles and pictures may show; nothing in it may run or be sent.
+_MAIL_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src * data:; font-src *; sandbox allow-popups"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiParts:
+    """What the routes work with."""
+
+    query: Query
+    control: ControlStore
+    writer: LogWriter
+    sessions: Sessions
+
+
+@dataclass(slots=True)
+class ClockMove:
+    """`{"now": "2011-06-01T00:00:00Z"}`."""
+
+    now: str
+
+
+def parts_of(request: AnyRequest) -> ApiParts:
+    """Return the parts that `make_api` put into the application's state."""
+    found: ApiParts = request.app.state.parts
+    return found
+
+
+def admin_guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Let only administrators pass."""
+    if not connection.app.state.parts.sessions.is_admin(connection.scope):
+        raise NotAuthorizedException(
+            "this needs the admin key", extra={"mend": "Send it as `Authorization: Bearer KEY`."}
+        )
+
+
+@get("/v1/profiles/{reference:str}", sync_to_thread=False, guards=[admin_guard], tags=["people"])
+def get_profile(request: AnyRequest, reference: str) -> dict[str, Any]:
+    """Return a person, by `user_id:U`, any other kind before the colon, or `p_...`."""
+    found = parts_of(request).query.profile(reference)
+    if found is None:
+        raise _nobody(reference)
+    return found
+
+
+@get(
+    "/v1/profiles/{reference:str}/why-not",
+    sync_to_thread=False,
+    guards=[admin_guard],
+    tags=["people"],
+)
+def get_why_not(request: AnyRequest, reference: str, journey: str) -> dict[str, Any]:
+    """Return what a journey asks of a person as things stand, and the first that fails."""
+    try:
+        found = parts_of(request).query.why_not(reference, journey)
+    except KeyError:
+        raise _unknown("journey", journey) from None
+    if found is None:
+        raise _nobody(reference)
+    return found
+
+
+@get("/v1/segments", sync_to_thread=False, guards=[admin_guard], tags=["segments"])
+def get_segments(request: AnyRequest) -> list[dict[str, Any]]:
+    """Return all segments with their sizes."""
+    return parts_of(request).query.segments()
+
+
+@get(
+    "/v1/segments/{name:str}/members", sync_to_thread=False, guards=[admin_guard], tags=["segments"]
+)
+def get_members(
+    request: AnyRequest, name: str, after: str = "", limit: Limit = 100
+) -> dict[str, Any]:
+    """Return a page of a segment's members; `next` is the `after` of the following page."""
+    if after and not _is_public_id(after):
+        raise HTTPException(
+            f"after {excerpt(after)!r} is not the id of a profile",
+            status_code=400,
+            extra={"field": "after", "mend": "Send the `next` of the page before."},
+        )
+    found = parts_of(request).query.members(name, after, limit)
+    if found is None:
+        raise _unknown("segment", name)
+    return found
+
+
+@get("/v1/journeys", sync_to_thread=False, guards=[admin_guard], tags=["journeys"])
+def get_journeys(request: AnyRequest) -> list[dict[str, Any]]:
+    """Return the journeys with what became of their messages."""
+    return parts_of(request).query.journeys()
+
+
+@get("/v1/messages", sync_to_thread=False, guards=[admin_guard], tags=["messages"])
+def get_messages(
+    request: AnyRequest, profile: str | None = None, status: str | None = None, limit: Limit = 50
+) -> list[dict[str, Any]]:
+    """Return messages, newest first; `profile` is a reference such as `user_id:U`."""
+    found = parts_of(request).query.messages(reference=profile, status=status, limit=limit)
+    if found is None:
+        raise _nobody(profile or "")
+    return found
+
+
+@get("/v1/messages/{message_id:str}", sync_to_thread=False, guards=[admin_guard], tags=["messages"])
+def get_message(request: AnyRequest, message_id: str) -> dict[str, Any]:
+    """Return one message with its content."""
+    message = parts_of(request).query.ledger.message(message_id)
+    if message is None:
+        raise _unknown("message", message_id)
+    data = sent_bytes(message, parts_of(request).query.ledger)
+    content = sent_parts(data) if data is not None else {}
+    return {**message_summary(message), "text": content.get("text", "")}
+
+
+@get(
+    "/v1/messages/{message_id:str}/explanation",
+    sync_to_thread=False,
+    guards=[admin_guard],
+    tags=["messages"],
+)
+def get_explanation(request: AnyRequest, message_id: str) -> dict[str, Any]:
+    """Return why a message was sent or not: a sentence, the trigger, every condition."""
+    message = parts_of(request).query.ledger.message(message_id)
+    if message is None:
+        raise _unknown("message", message_id)
+    return explanation(message)
+
+
+@get(
+    "/v1/messages/{message_id:str}/html",
+    sync_to_thread=False,
+    guards=[admin_guard],
+    tags=["messages"],
+    media_type="text/html",
+)
+def get_message_html(request: AnyRequest, message_id: str) -> Response[str]:
+    """Return the HTML of a message as it was sent, for a sandboxed frame."""
+    ledger = parts_of(request).query.ledger
+    message = ledger.message(message_id)
+    data = sent_bytes(message, ledger) if message is not None else None
+    if data is None:
+        raise _unknown("message with content", message_id)
+    return Response(
+        sent_parts(data)["html"],
+        media_type="text/html",
+        headers={"content-security-policy": _MAIL_POLICY},
+    )
+
+
+@get("/v1/status", sync_to_thread=False, guards=[admin_guard], tags=["operation"])
+def get_status(request: AnyRequest) -> dict[str, Any]:
+    """Return how far each part has come; `drained` says that nothing is left to do now."""
+    return parts_of(request).query.status()
+
+
+@get("/v1/overview", sync_to_thread=False, guards=[admin_guard], tags=["operation"])
+def get_overview(request: AnyRequest) -> dict[str, Any]:
+    """Return what the start page shows."""
+    return parts_of(request).query.overview()
+
+
+@post(
+    "/v1/sending/{action:str}",
+    sync_to_thread=False,
+    guards=[admin_guard],
+    tags=["operation"],
+    status_code=200,
+)
+def post_sending(request: AnyRequest, action: str) -> dict[str, Any]:
+    """Stop all sending at once (`stop`), or go on (`resume`)."""
+    if action not in ("stop", "resume"):
+        raise _unknown("action", action)
+    parts_of(request).control.set(SENDING_STOPPED, "1" if action == "stop" else "0")
+    return {"sending_stopped": action == "stop"}
+
+
+@post("/v1/clock", guards=[admin_guard], tags=["operation"], status_code=200)
+async def post_clock(request: AnyRequest, data: ClockMove) -> dict[str, Any]:
+    """Move a simulated clock forward; the real one refuses."""
+    try:
+        at = parse_micros(data.now)
+    except (ValueError, OverflowError):
+        raise HTTPException(
+            f"now {excerpt(data.now)!r} is not an instant",
+            status_code=400,
+            extra={"field": "now", "mend": "Send an instant such as 2011-06-01T00:00:00Z."},
+        ) from None
+    try:
+        now = await parts_of(request).writer.set_now(at)
+    except ClockProblem as problem:
+        raise HTTPException(str(problem), status_code=409, extra={"field": "now"}) from None
+    except OSError:
+        raise HTTPException("the log's writer cannot be reached", status_code=503) from None
+    return {"now": format_micros(now)}
+
+
+def make_api(parts: ApiParts, version: str) -> Litestar:
+    """Return the Litestar application of the control API."""
+    return Litestar(
+        route_handlers=[
+            get_profile,
+            get_why_not,
+            get_segments,
+            get_members,
+            get_journeys,
+            get_messages,
+            get_message,
+            get_explanation,
+            get_message_html,
+            get_status,
+            get_overview,
+            post_sending,
+            post_clock,
+        ],
+        state=State({"parts": parts}),
+        request_max_body_size=BODY_BYTES_MAX,
+        exception_handlers={
+            HTTPException: _answer_http,
+            TailorbirdError: _answer_fault,
+            500: _answer_fault,
+        },
+        openapi_config=OpenAPIConfig(
+            title="Tailorbird",
+            version=version,
+            description="Collect with Segment's calls, look at people, segments and messages.",
+            path="/litestar-docs",
+            components=Components(
+                security_schemes={
+                    "admin": SecurityScheme(type="http", scheme="bearer"),
+                    "write": SecurityScheme(type="http", scheme="basic"),
+                }
+            ),
+            security=[{"admin": []}],
+        ),
+        logging_config=None,
+    )
+
+
+def _answer_http(request: AnyRequest, problem: HTTPException) -> Response[dict[str, Any]]:
+    extra = problem.extra if isinstance(problem.extra, dict) else {}
+    error: dict[str, Any] = {
+        "rule": _RULES.get(problem.status_code, "refused"),
+        "message": problem.detail,
+        **extra,
+    }
+    if isinstance(problem.extra, list) and problem.extra:
+        first = problem.extra[0] if isinstance(problem.extra[0], dict) else {}
+        error["field"] = str(first.get("key", ""))
+        error["message"] = f"{error['field']}: {first.get('message', problem.detail)}"
+    error.setdefault("field", "")
+    error.setdefault("value", excerpt(str(request.url.path)))
+    error.setdefault("mend", "See /docs for what this route takes.")
+    return Response(
+        {"error": error, "request_id": request.scope["state"].get("request_id", "")},
+        status_code=problem.status_code,
+        media_type="application/json",
+    )
+
+
+def _answer_fault(request: AnyRequest, problem: Exception) -> Response[dict[str, Any]]:
+    request_id = request.scope["state"].get("request_id", "")
+    request.app.state.report(problem, request_id)
+    error = {
+        "rule": "fault",
+        "field": "",
+        "value": "",
+        "message": "the server failed; the fault is in its log under this request id",
+        "mend": "Try again; if it comes back, look for the request id in the log.",
+    }
+    return Response(
+        {"error": error, "request_id": request_id}, status_code=500, media_type="application/json"
+    )
+
+
+_RULES = {400: "invalid", 401: "unauthorised", 404: "not_found", 405: "method_not_allowed"}
+
+
+def _is_public_id(text: str) -> bool:
+    try:
+        return text.startswith("p_") and 0 <= int(text[2:], 16) < 1 << 63
+    except ValueError:
+        return False
+
+
+def _nobody(reference: str) -> NotFoundException:
+    return NotFoundException(
+        f"nobody is known as {excerpt(reference)!r}",
+        extra={
+            "field": "profile",
+            "value": excerpt(reference),
+            "mend": "Write KIND:VALUE, such as user_id:17850 or email:ada@shop.example.",
+        },
+    )
+
+
+def _unknown(kind: str, name: str) -> NotFoundException:
+    return NotFoundException(
+        f"there is no {kind} {excerpt(name)!r}",
+        extra={"field": kind, "value": excerpt(name), "mend": "See the list of what there is."},
+    )

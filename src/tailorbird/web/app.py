@@ -1,0 +1,161 @@
+"""The web process's ASGI callable: hot routes first, then mails' links, pages, and the API.
+
+No framework stands before the routes that are asked thousands of times a second.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs
+
+import structlog
+from litestar import Litestar
+
+from tailorbird.services.query import Query
+from tailorbird.web import documents
+from tailorbird.web.answers import Receive, Scope, Send, answer, answer_json, header
+from tailorbird.web.collect import CALLS, Collect
+from tailorbird.web.measures import Measures
+from tailorbird.web.pages import Pages
+from tailorbird.web.sessions import Sessions
+from tailorbird.web.tracking import Tracking
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_SETTINGS = re.compile(r"/v1/projects/([^/]{1,200})/settings")
+
+_log = structlog.get_logger("web")
+
+
+@dataclass(slots=True)
+class WebParts:
+    """What the callable hands requests to."""
+
+    collect: Collect
+    tracking: Tracking
+    pages: Pages
+    api: Litestar
+    query: Query
+    measures: Measures
+    sessions: Sessions
+    is_writer_ready: Callable[[], Any]
+    fresh_id: Callable[[], str]
+
+
+class WebApp:
+    """One ASGI application."""
+
+    def __init__(self, parts: WebParts) -> None:
+        self._parts = parts
+        parts.api.state.report = _report
+        self._document: bytes | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await self._parts.api(scope, receive, send)  # type: ignore[arg-type]  # same protocol
+            return
+        given = header(scope, b"x-request-id") or ""
+        request_id = given if _REQUEST_ID.fullmatch(given) else self._parts.fresh_id()
+        scope.setdefault("state", {})["request_id"] = request_id
+        begun = time.perf_counter()
+        status = 500
+
+        async def watched(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        route = "other"
+        try:
+            route = await self._route(scope, receive, watched)
+        except Exception as problem:  # noqa: BLE001  # the outermost loop of a request
+            _report(problem, request_id)
+            if status == 500:
+                error = {"rule": "fault", "message": "the server failed; see its log"}
+                await answer_json(send, 500, {"error": error, "request_id": request_id})
+        finally:
+            self._parts.measures.answered(route, status, time.perf_counter() - begun)
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> str:
+        path: str = scope["path"]
+        parts = self._parts
+        if path.startswith("/v1/"):
+            call = CALLS.get(path[4:])
+            if call is not None:
+                await parts.collect.handle(call, scope, receive, send)
+                return "collect"
+            if path == "/v1/m":
+                await answer_json(send, 200, {"success": True})
+                return "metrics"
+            settings = _SETTINGS.fullmatch(path)
+            if settings:
+                await self._settings(settings[1], send)
+                return "settings"
+        elif path.startswith(("/t/", "/u/")):
+            if await parts.tracking.handle(scope, receive, send):
+                return "tracking"
+        elif path == "/health":
+            await self._health(send)
+            return "health"
+        elif path == "/metrics":
+            body = parts.measures.text()
+            await answer(send, 200, body, "text/plain; version=0.0.4; charset=utf-8")
+            return "metrics"
+        elif path == "/openapi.json":
+            await answer(send, 200, self._openapi(), "application/json")
+            return "openapi"
+        elif path == "/docs":
+            await answer(send, 200, documents.page(self._openapi()), "text/html; charset=utf-8")
+            return "docs"
+        elif await parts.pages.handle(scope, send):
+            return "pages"
+        await parts.api(scope, receive, send)  # type: ignore[arg-type]  # same protocol
+        return "api"
+
+    async def _health(self, send: Send) -> None:
+        parts = self._parts
+        status = parts.query.workspace_status()
+        is_ready = await parts.is_writer_ready() and status["version"] is not None
+        mail = parts.query.mail_status()
+        is_well = mail["reachable"] is not False and not any(
+            one.get("severity") == "error" for one in status["problems"]
+        )
+        body = {
+            "status": ("ok" if is_well else "degraded") if is_ready else "starting",
+            "mail": mail,
+            "workspace": status,
+        }
+        await answer_json(send, 200 if is_ready else 503, body)
+
+    async def _settings(self, key: str, send: Send) -> None:
+        # What Segment's browser library asks for before it sends anything.
+        body = {
+            "integrations": {"Segment.io": {"apiKey": key, "unbundledIntegrations": []}},
+            "plan": {"track": {"__default": {"enabled": True}}, "identify": {}, "group": {}},
+            "enabledMiddleware": {},
+            "remotePlugins": [],
+        }
+        headers = ((b"access-control-allow-origin", b"*"),)
+        await answer_json(send, 200, body, headers)
+
+    def _openapi(self) -> bytes:
+        if self._document is None:
+            schema = self._parts.api.openapi_schema.to_schema()
+            self._document = json.dumps(documents.with_collect(schema)).encode()
+        return self._document
+
+
+def query_value(scope: Scope, name: str) -> str | None:
+    """Return a value of the query string."""
+    values = parse_qs(scope["query_string"].decode("latin-1")).get(name)
+    return values[0] if values else None
+
+
+def _report(problem: Exception, request_id: str) -> None:
+    _log.error("request_failed", request_id=request_id, exc_info=problem)

@@ -1,0 +1,73 @@
+"""Counters and times in the format of Prometheus."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from tailorbird.services.ingest import Answered
+from tailorbird.services.query import Query
+
+
+class Measures:
+    """What the web process counts, and gauges of the whole read when asked."""
+
+    def __init__(self, query: Query) -> None:
+        self._query = query
+        self._registry = CollectorRegistry()
+        self._events = Counter(
+            "tailorbird_events",
+            "Events by what became of them",
+            ["call", "outcome"],
+            registry=self._registry,
+        )
+        self._refused = Counter(
+            "tailorbird_refused", "Refused items by rule", ["rule"], registry=self._registry
+        )
+        self._requests = Counter(
+            "tailorbird_requests", "Requests by status", ["status"], registry=self._registry
+        )
+        self._seconds = Histogram(
+            "tailorbird_request_seconds", "Time to answer", ["route"], registry=self._registry
+        )
+        self._log_end = Gauge("tailorbird_log_end", "Last offset", registry=self._registry)
+        self._lag = Gauge(
+            "tailorbird_engine_offset", "Offset reached", ["engine"], registry=self._registry
+        )
+        self._people = Gauge("tailorbird_people", "Known people", registry=self._registry)
+        self._members = Gauge(
+            "tailorbird_segment_members", "Members", ["segment"], registry=self._registry
+        )
+        self._messages = Gauge(
+            "tailorbird_messages", "Messages by status", ["status"], registry=self._registry
+        )
+        self._outbox = Gauge(
+            "tailorbird_outbox_pending", "Effects that wait for deliver", registry=self._registry
+        )
+        self.accepted = 0
+
+    def collected(self, call: str, answered: Answered) -> None:
+        """Count a collect request."""
+        self.accepted += answered.accepted
+        self._events.labels(call, "accepted").inc(answered.accepted)
+        self._events.labels(call, "duplicate").inc(answered.duplicate)
+        for rule, count in answered.refused.items():
+            self._refused.labels(rule).inc(count)
+
+    def answered(self, route: str, status: int, seconds: float) -> None:
+        """Count a request and its time."""
+        self._requests.labels(str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    def text(self) -> bytes:
+        """Return the exposition."""
+        status = self._query.status()
+        self._log_end.set(status["log_end"])
+        self._people.set(status["people"])
+        self._outbox.set(status["outbox_pending"])
+        for index, engine in enumerate(status["engines"]):
+            self._lag.labels(str(index)).set(engine["offset"])
+        for segment, size in status["segments"].items():
+            self._members.labels(segment).set(size)
+        for name, count in status["messages"].items():
+            self._messages.labels(name).set(count)
+        return generate_latest(self._registry)
