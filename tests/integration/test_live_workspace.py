@@ -20,13 +20,13 @@ from tailorbird import bootstrap
 from tailorbird.adapters.files import create_workspace
 from tailorbird.base.hashing import hash64
 from tailorbird.cli.app import run
-from tailorbird.cli.output import OK, OUTSIDE, WRONG
+from tailorbird.cli.output import OK, OUTSIDE, USAGE, WRONG
 from tailorbird.events.event import Event, order_of
 from tailorbird.ports.log_writer import ACCEPTED, DUPLICATE, EventDraft
 
 pytestmark = pytest.mark.integration
 
-# The roles that this needs: neither mail nor HTTP.
+# The roles that this needs; there is no mail server, and no mail is due.
 SERVER = """
 import sys
 from pathlib import Path
@@ -35,10 +35,11 @@ from tailorbird.worker.settings import RoleSettings
 from tailorbird.worker.supervisor import serve
 
 workspace, data = Path(sys.argv[1]), Path(sys.argv[2])
-settings = RoleSettings(data=data, workspace=workspace, engines=2)
-sys.exit(
-    serve(settings, roles=("writer", "engine"), background=(keep_published(workspace, data),))
+settings = RoleSettings(
+    data=data, workspace=workspace, engines=2, smtp_url="smtp://127.0.0.1:1"
 )
+roles = ("writer", "engine", "deliver")
+sys.exit(serve(settings, roles=roles, background=(keep_published(workspace, data),)))
 """
 
 
@@ -57,7 +58,7 @@ def server(folders: tuple[Path, Path]) -> Iterator[tuple[Path, Path]]:
         process = subprocess.Popen(
             [sys.executable, "-c", SERVER, str(workspace), str(data)], stderr=log
         )
-    until(lambda: control_value(data, "live_version"), 60)
+    until(lambda: control_value(data, "live_version") and (data / "ledger.db").exists(), 60)
     yield workspace, data
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=30) == 0
@@ -153,7 +154,7 @@ def test_people_and_members_are_shown(
     profile = json.loads(capsys.readouterr().out)
     assert profile["identifiers"] == [{"kind": "user_id", "value": "eve"}]
     assert profile["segments"] == ["frequent"]
-    assert profile["memberships"][0]["next_check"] > profile["memberships"][0]["since"]
+    assert profile["next_changes"][0]["at"] > profile["memberships"][0]["since"]
     assert profile["scores"]["engagement"] == pytest.approx(30, abs=0.1)
 
     for name in ("eve", profile["id"]):
@@ -204,6 +205,9 @@ def test_a_file_is_imported_once_and_starts_nothing(
     assert asked["conditions"][0]["step"] == "trigger"
     assert run(["explain", "--why-not", "old", "winback", *place]) == WRONG
     assert "Did you mean `win-back`?" in capsys.readouterr().err
+    assert run(["explain", "0" * 32, *place]) == WRONG
+    assert "there is no message" in capsys.readouterr().err
+    assert run(["explain", *place]) == USAGE
 
 
 def test_what_is_no_data_folder_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError, Group
 
 from tailorbird import __version__
-from tailorbird.base.problems import OperationalError, ProblemsError
+from tailorbird.base.problems import ProblemsError, TailorbirdError
 from tailorbird.cli import output
 
 EPILOGUE = """\
@@ -75,7 +75,7 @@ def run(arguments: Sequence[str]) -> int:
     except ProblemsError as error:
         output.complain(str(error))
         return output.WRONG
-    except OperationalError as error:
+    except TailorbirdError as error:
         output.complain(str(error))
         return output.OUTSIDE
     except KeyboardInterrupt:

@@ -8,12 +8,9 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from rich.text import Text
 
-from tailorbird.base.names import nearest
-from tailorbird.base.time import format_micros
 from tailorbird.cli import output
-from tailorbird.cli.reading import Reading, open_reading
-from tailorbird.profiles.state import Condition
-from tailorbird.reducer.reducer import Reducer
+from tailorbird.cli.reading import nobody, open_query, reference_of, unknown
+from tailorbird.services.explain import as_text, explanation
 
 
 def explain(
@@ -54,62 +51,46 @@ def explain(
 
 
 def _why_not(data: Path, person: str, journey: str, *, as_json: bool) -> int:
-    with open_reading(data) as reading:
-        _refuse_unknown_journey(reading, journey)
-        state = reading.state(reading.profile_id(person))
-        if state is None:
-            raise output.Failure(f"nothing about `{person}` has been reduced yet")
-        asked = Reducer(reading.workspace).why_not(state, journey, reading.clock.now())
-    first = next((one for one in asked if not one.holds), None)
+    with open_query(data) as query:
+        journeys = [one["name"] for one in query.journeys()]
+        if journey not in journeys:
+            raise unknown("journey", journey, journeys)
+        found = query.why_not(reference_of(person), journey)
+    if found is None:
+        raise nobody(person)
     if as_json:
-        output.write_json(
-            {
-                "profile": person,
-                "journey": journey,
-                "stopped_by": None if first is None else _condition(first),
-                "conditions": [_condition(one) for one in asked],
-            }
-        )
+        output.write_json(found)
         return output.OK
     out = output.console()
+    first = found["stopped_by"]
     if first is None:
         out.print("Nothing stops it: every condition holds now.\n")
     else:
-        out.print(Text(f"Stopped at {first.step}: {first.text} does not hold.\n", style="bold"))
+        out.print(Text(f"Stopped at {first['step']}: {first['text']} does not hold.\n", "bold"))
     table = output.table("", "asked at", "condition", "values")
-    for one in asked:
-        values = ", ".join(f"{name} = {_value(value)}" for name, value in one.values)
-        sign = Text("yes", style="green") if one.holds else Text("no", style="red")
-        table.add_row(sign, one.step, Text(one.text), Text(values))
+    for one in found["conditions"]:
+        values = ", ".join(f"{part['text']} = {_value(part['value'])}" for part in one["values"])
+        sign = Text("yes", style="green") if one["holds"] else Text("no", style="red")
+        table.add_row(sign, one["step"], Text(one["text"]), Text(values))
     out.print(table)
     return output.OK
-
-
-def _refuse_unknown_journey(reading: Reading, journey: str) -> None:
-    journeys = reading.workspace.journeys
-    if journey in journeys:
-        return
-    close = nearest(journey, journeys)
-    known = ", ".join(journeys) or "none"
-    raise output.Failure(
-        f"there is no journey `{journey}`",
-        f"Did you mean `{close}`?" if close else f"Known: {known}.",
-    )
-
-
-def _condition(one: Condition) -> dict[str, Any]:
-    return {
-        "step": one.step,
-        "text": one.text,
-        "holds": one.holds,
-        "values": [{"text": name, "value": value} for name, value in one.values],
-        "at": format_micros(one.at),
-    }
 
 
 def _value(value: Any) -> str:
     return "missing" if value is None else str(value)
 
 
-def _message(data: Path, message: str, *, as_json: bool) -> int:
-    raise NotImplementedError
+def _message(data: Path, message_id: str, *, as_json: bool) -> int:
+    with open_query(data) as query:
+        message = query.ledger.message(message_id)
+        if message is None:
+            raise output.Failure(
+                f"there is no message `{message_id}`",
+                "The page and GET /v1/messages show the ids of messages.",
+            )
+        found = explanation(message)
+    if as_json:
+        output.write_json(found)
+    else:
+        output.console().print(as_text(found), markup=False)
+    return output.OK

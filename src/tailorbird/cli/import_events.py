@@ -12,6 +12,7 @@ from rich.progress import Progress, TextColumn
 from tailorbird import bootstrap
 from tailorbird.adapters.tables import read_rows
 from tailorbird.cli import output
+from tailorbird.cli.reading import clock_kind
 from tailorbird.services.import_events import HistoricalCollector, ImportReport, import_rows
 
 
@@ -68,7 +69,7 @@ def import_events(
 
 
 async def _run(file: Path, kind: str, data: Path, *, is_quiet: bool) -> ImportReport:
-    clock = bootstrap.open_clock(data, "simulated" if (data / "clock").is_file() else "system")
+    clock = bootstrap.open_clock(data, clock_kind(data))
     writer = bootstrap.open_writer_client(data)
     words = TextColumn("{task.completed:,} rows")
     with Progress(words, console=output.console(), transient=True, disable=is_quiet) as progress:

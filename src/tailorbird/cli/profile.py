@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from tailorbird.cli import output
-from tailorbird.cli.reading import open_reading
+from tailorbird.cli.reading import nobody, open_query, reference_of
 
 app = App(name="profile", help="Show what is known of a person.")
 
@@ -36,8 +36,10 @@ def show(
     as_json
         Print a JSON object.
     """
-    with open_reading(data) as reading:
-        profile = reading.profile(person)
+    with open_query(data) as query:
+        profile = query.profile(reference_of(person))
+    if profile is None:
+        raise nobody(person)
     if as_json:
         output.write_json(profile)
     else:
@@ -57,6 +59,9 @@ def _show(profile: dict[str, Any]) -> None:
         rows.add_row("segment", membership["name"], f"since {membership['since']}")
     for name, value in sorted(profile["scores"].items()):
         rows.add_row("score", name, "none" if value is None else str(value))
+    for run in profile["journeys"]:
+        at = f"at {run['step']}, goes on {run['goes_on_at']}"
+        rows.add_row("journey", run["journey"], at)
     for topic, is_given in sorted(profile["consents"].items()):
         rows.add_row("consent", topic, "given" if is_given else "withdrawn")
     rows.add_row("first seen", "", profile["created_at"])

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
+from rich.text import Text
 
-from tailorbird.base.time import format_micros
 from tailorbird.cli import output
-from tailorbird.cli.reading import Reading, open_reading, public_id
+from tailorbird.cli.reading import open_query, unknown
 
 app = App(name="segment", help="List segments, show one, list its members.")
 
@@ -33,20 +33,15 @@ def list_segments(*, data: Path = Data, as_json: Json = False) -> int:
     as_json
         Print a JSON list.
     """
-    with open_reading(data) as reading:
-        sizes = reading.sizes()
-        segments = reading.workspace.segments
+    with open_query(data) as query:
+        segments = query.segments()
     if as_json:
-        output.write_json(
-            [
-                {"name": name, "size": sizes[name], "title": one.title, "when": one.text}
-                for name, one in segments.items()
-            ]
-        )
+        output.write_json(segments)
         return output.OK
     table = output.table("segment", ">members", "title", "when")
-    for name, one in segments.items():
-        table.add_row(name, f"{sizes[name]:,}", one.title, " ".join(one.text.split()))
+    for one in segments:
+        when = Text(" ".join(one["when"].split()))
+        table.add_row(one["name"], f"{one['size']:,}", one["title"], when)
     output.console().print(table)
     return output.OK
 
@@ -64,25 +59,19 @@ def show(name: str, /, *, data: Path = Data, as_json: Json = False) -> int:
     as_json
         Print a JSON object.
     """
-    with open_reading(data) as reading:
-        segment = reading.segment(name)
-        size = reading.sizes()[name]
+    with open_query(data) as query:
+        segments = {one["name"]: one for one in query.segments()}
+    if name not in segments:
+        raise unknown("segment", name, segments)
+    segment = segments[name]
     if as_json:
-        output.write_json(
-            {
-                "name": name,
-                "size": size,
-                "title": segment.title,
-                "description": segment.description,
-                "when": segment.text,
-            }
-        )
+        output.write_json(segment)
         return output.OK
     out = output.console()
-    out.print(f"[bold]{segment.title}[/bold] ({name}): {size:,} members")
-    if segment.description:
-        out.print(segment.description)
-    out.print(f"\n  {segment.text}", markup=False)
+    out.print(f"[bold]{segment['title']}[/bold] ({name}): {segment['size']:,} members")
+    if segment["description"]:
+        out.print(segment["description"], markup=False)
+    out.print(f"\n  {segment['when']}", markup=False)
     return output.OK
 
 
@@ -109,35 +98,20 @@ def members(
     after
         List only members after this id, to go on where the last list ended.
     as_json
-        Print a JSON object: members, next.
+        Print a JSON object: segment, members, next.
     """
-    with open_reading(data) as reading:
-        reading.segment(name)
-        start = reading.profile_id(after) if after else -1
-        found = reading.members(name, start, limit)
-        rows: list[dict[str, Any]] = [
-            {
-                "id": public_id(profile_id),
-                "since": format_micros(since),
-                "identifiers": _identifiers(reading, profile_id),
-            }
-            for profile_id, since in found
-        ]
+    with open_query(data) as query:
+        page = query.members(name, after, limit)
+        if page is None:
+            raise unknown("segment", name, [one["name"] for one in query.segments()])
     if as_json:
-        last = public_id(found[-1][0]) if len(found) == limit else None
-        output.write_json({"members": rows, "next": last})
+        output.write_json(page)
         return output.OK
     table = output.table("id", "since", "known as")
-    for row in rows:
-        known = ", ".join(f"{one['kind']}:{one['value']}" for one in row["identifiers"])
-        table.add_row(row["id"], row["since"], known)
+    for member in page["members"]:
+        known = ", ".join(f"{one['kind']}:{one['value']}" for one in member["identifiers"])
+        table.add_row(member["id"], member["since"], Text(known))
     output.console().print(table)
-    if len(found) == limit:
-        output.console().print(f"\nMore: --after {public_id(found[-1][0])}")
+    if page["next"]:
+        output.console().print(f"\nMore: --after {page['next']}")
     return output.OK
-
-
-def _identifiers(reading: Reading, profile_id: int) -> list[dict[str, str]]:
-    return [
-        {"kind": kind, "value": value} for kind, value in reading.identity.identifiers(profile_id)
-    ]
