@@ -80,7 +80,9 @@ def test_functions_are_short() -> None:
     for path in python_files("src"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                count = (node.end_lineno or node.lineno) - node.lineno + 1
+                # A docstring may be long: a command's is its help.
+                start = node.body[min(1, len(node.body) - 1)] if ast.get_docstring(node) else node
+                count = (node.end_lineno or node.lineno) - start.lineno + 1
                 if count > FUNCTION_LINES_MAX:
                     long[f"{name_of(path)}:{node.name}"] = count
     assert {

@@ -53,13 +53,13 @@ def check(
         out.print(f"[red]{errors} to mend[/red], {len(problems) - errors} to look at.")
         return output.WRONG
     counts = (
-        ("segments", workspace.segments),
-        ("scores", workspace.scores),
-        ("journeys", workspace.journeys),
-        ("templates", workspace.templates),
-        ("lists", workspace.lists),
+        ("segment", workspace.segments),
+        ("score", workspace.scores),
+        ("journey", workspace.journeys),
+        ("template", workspace.templates),
+        ("list", workspace.lists),
     )
-    said = ", ".join(f"{len(part)} {name}" for name, part in counts)
+    said = ", ".join(f"{len(part)} {name}{'s' * (len(part) != 1)}" for name, part in counts)
     warned = f", {len(problems)} to look at" if problems else ""
     out.print(f"[green]All is well[/green]{warned}: {said}.")
     return output.OK
