@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Callable
 
+from benchmarks.table import Table
 from tailorbird.events.event import EVENT, Event, Record, decode_event, encode, order_of
 from tailorbird.profiles.state import ProfileState
 from tailorbird.profiles.state import encode as encode_state
@@ -27,8 +28,6 @@ from tailorbird.testing.building import (
     workspace_of,
 )
 from tailorbird.workspace.definitions import Workspace
-
-from benchmarks.table import Table
 
 SEED = 20_261_123
 EVENTS = 100_000

@@ -31,7 +31,10 @@ PAGE_MAX = 500
 Limit = Annotated[int, Parameter(ge=1, le=PAGE_MAX)]
 AnyRequest = Request[Any, Any, State]
 # The mail's own styles and pictures may show; nothing in it may run or be sent.
-_MAIL_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src * data:; font-src *; sandbox allow-popups"
+_MAIL_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src * data:; font-src *;"
+    " sandbox allow-popups"
+)
 
 
 @dataclass(frozen=True, slots=True)
