@@ -8,15 +8,17 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoOptions:
-    """Options of `tailorbird demo`; see its help.
+    """Options of `tailorbird demo`.
 
-    `speed` is in days of data per second, 0 for as fast as it goes; `days` limits how much of the
-    year is replayed, 0 for all. `does_exit` ends after the summary instead of serving on.
+    `speed` is in days of data a second, 0 for as fast as it goes; `days` ends the replay early,
+    0 for the whole year. `does_exit` ends the process after the summary.
     """
 
-    does_exit: bool = False
+    data: Path = Path("demo-data")
+    examples: Path = Path("examples")
+    port: int = 8000
     speed: float = 0.0
     days: int = 0
-    port: int = 8000
-    data: Path = Path("demo-data")
+    step_hours: int = 6
+    does_exit: bool = False
     has_simulated_reader: bool = False
