@@ -10,7 +10,6 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from tailorbird.cli import output
-from tailorbird.demo.options import DemoOptions
 
 Switch = Parameter(negative="")
 
@@ -50,22 +49,23 @@ def demo(
     simulated_reader
         Invent opens and clicks; the page says so then.
     """
-    options = DemoOptions(
-        does_exit=exit,
-        speed=speed,
-        days=days,
-        port=port,
-        data=data,
-        has_simulated_reader=simulated_reader,
-    )
     try:
         # Imported here: the demo's parts are an extra.
-        run = import_module("tailorbird.demo").run
-    except (ImportError, AttributeError) as error:
+        parts = import_module("tailorbird.demo")
+    except ImportError as error:
         raise output.Failure(
             f"the demo's parts are not installed: {error}",
             "Run `pip install 'tailorbird[demo]'`, or `make demo` in a clone.",
             code=output.OUTSIDE,
         ) from error
-    code = run(options)
+    code = parts.run(
+        parts.DemoOptions(
+            does_exit=exit,
+            speed=speed,
+            days=days,
+            port=port,
+            data=data,
+            has_simulated_reader=simulated_reader,
+        )
+    )
     return code if isinstance(code, int) else output.OK
