@@ -16,10 +16,10 @@ def snake_case(name: str) -> str:
     """Return the spelling by which event names are compared.
 
     Example:
-        >>> snake_case("Order Completed"), snake_case("orderCompleted"), snake_case("order-completed")
-        ('order_completed', 'order_completed', 'order_completed')
+        >>> snake_case("Order Completed"), snake_case("orderCompleted")
+        ('order_completed', 'order_completed')
     """
-    return _SEPARATORS.sub("_", _BOUNDARY.sub("_", name)).strip("_").lower()
+    return _SEPARATORS.sub("_", _BOUNDARY.sub("_", name).lower()).strip("_")
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -10,17 +10,26 @@ _BLOCKS = frozenset(
     {"p", "div", "tr", "table", "h1", "h2", "h3", "h4", "ul", "ol", "hr", "section"}
 )
 _HIDDEN = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all", re.IGNORECASE)
+_SPACES = re.compile(r"[ \t]+")
+_EMPTY_LINES = re.compile(r"\n{3,}")
 _VOID = frozenset({"br", "img", "hr", "meta", "link", "input", "col", "area", "base", "wbr"})
 
 
 def plain_text(html: str) -> str:
-    """Return readable text; hidden parts (such as the preheader) and images are left out."""
+    """Return readable text; hidden parts (such as the preheader) and images are left out.
+
+    Liquid in the HTML stays as it is, so a template's text can be made before it is rendered.
+    """
     parser = _TextParser()
     parser.feed(html)
     parser.close()
-    text = "".join(parser.pieces).replace("\u200c", "").replace("\xa0", " ")
-    lines = [re.sub(r"[ \t]+", " ", line).strip() for line in text.split("\n")]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"
+    return tidy_text("".join(parser.pieces).replace("\u200c", "").replace("\xa0", " "))
+
+
+def tidy_text(text: str) -> str:
+    """Trim lines and leave at most one empty line between paragraphs."""
+    lines = [_SPACES.sub(" ", line).strip() for line in text.split("\n")]
+    return _EMPTY_LINES.sub("\n\n", "\n".join(lines)).strip() + "\n"
 
 
 class _TextParser(HTMLParser):

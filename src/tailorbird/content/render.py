@@ -17,7 +17,7 @@ from mjml import mjml2html
 
 from tailorbird.base.problems import Problem, TailorbirdError
 from tailorbird.content.environment import MailEnvironment, environment, missing_names
-from tailorbird.content.plain_text import plain_text
+from tailorbird.content.plain_text import plain_text, tidy_text
 from tailorbird.workspace.definitions import TemplateDefinition
 
 _PREHEADER = (
@@ -39,7 +39,7 @@ class RenderProblem(TailorbirdError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """A mail's content; `missing` names values printed as nothing, `fallbacks` parts that failed."""
+    """A mail's content; `missing`: values printed as nothing, `fallbacks`: parts that failed."""
 
     subject: str
     preheader: str
@@ -58,7 +58,10 @@ class Renderer:
         self._subject = _part("subject", definition.subject, _TEXT, _TEXT_LAX)
         self._preheader = _part("preheader", definition.preheader, _TEXT, _TEXT_LAX)
         self._body = _part("body", body, _HTML, _HTML_LAX)
-        self._text = _part("text", definition.text, _TEXT, _TEXT_LAX)
+        # The text is made from the template once, its Liquid intact, not from every mail's HTML.
+        self._is_text_own = bool(definition.text.strip())
+        text = definition.text if self._is_text_own else plain_text(body)
+        self._text = _part("text", text, _TEXT, _TEXT_LAX)
 
     def render(self, scope: Mapping[str, Any]) -> Rendered:
         """Render all parts for one person.
@@ -86,7 +89,7 @@ class Renderer:
             subject=subject,
             preheader=preheader,
             html=html,
-            text=text.strip() + "\n" if text.strip() else plain_text(html),
+            text=tidy_text(text),
             missing=tuple(names),
             fallbacks=tuple(fallbacks),
         )
@@ -95,7 +98,7 @@ class Renderer:
         try:
             return self._body(scope, fallbacks)
         except RenderProblem as problem:
-            if not text.strip():
+            if not self._is_text_own:
                 raise
             fallbacks.append(f"{problem}; the plain text stands in")
             paragraphs = "".join(f"<p>{escape(one)}</p>" for one in text.split("\n\n"))

@@ -68,7 +68,7 @@ class Client:
                 return status
             if time.monotonic() > until:
                 raise ServerProblem(f"the server does not come to rest: {status}"[:800])
-            time.sleep(0.002)
+            time.sleep(0.006)
 
     def get(self, path: str) -> Any:
         """Return a JSON answer of the control API."""

@@ -52,7 +52,7 @@ class Asking:
     def trigger(
         self, state: ProfileState, journey: JourneyDefinition, trigger: Mapping[str, Any], now: int
     ) -> Condition:
-        """Ask whether a trigger counts; for a segment, note the condition that let the person in."""
+        """Ask whether a trigger counts; of a segment, note the condition that let them in."""
         definition = journey.trigger
         if definition.segment is not None:
             text = self._workspace.segments[definition.segment].text

@@ -58,7 +58,7 @@ class Instant(Node):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Path(Node):
-    """`traits.city`, `context.device.type`, `event.properties.total`, `geo.region`, `weather.condition`.
+    """`traits.city`, `context.device.type`, `event.properties.total`, `geo.region`, ...
 
     `root` is one of traits, context, event, geo, weather. `geo` and `weather` are read from the
     profile's context under that key. `event` is the triggering event (journeys and decisions).

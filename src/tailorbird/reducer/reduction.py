@@ -10,7 +10,7 @@ from tailorbird.reducer.effects import Effect, MembershipChange
 
 @dataclass(slots=True)
 class Reduction:
-    """New state (owned by the caller; states are mutated inside one call only), what to do, when next.
+    """New state (owned by the caller; mutated inside one call only), what to do, when next.
 
     `deadline` is the first instant (microseconds UTC) at which something may change without a
     record, None for never.

@@ -246,6 +246,8 @@ class Query:
             "segments": self._sizes(),
             "sending_stopped": self._control.get(SENDING_STOPPED) == "1",
             "workspace": self.workspace_status(),
+            "mail": self.mail_status(),
+            "notice": self._control.get("notice") or "",
         }
 
     def overview(self) -> dict[str, Any]:
@@ -256,7 +258,6 @@ class Query:
             "segments": self.segments(),
             "journeys": self.journeys(),
             "latest_messages": self.messages(reference=None, status=None, limit=12),
-            "mail": self.mail_status(),
             "name": self._workspace_name(),
         }
 

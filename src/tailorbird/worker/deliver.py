@@ -16,7 +16,7 @@ from tailorbird.worker.logs import configure_logs
 from tailorbird.worker.settings import RoleSettings
 
 PAUSE_SECONDS_MIN = 0.002
-PAUSE_SECONDS_MAX = 0.05
+PAUSE_SECONDS_MAX = 0.02
 # After a fault that is not a person's or a server's, before the next attempt.
 FAULT_SECONDS = 1.0
 

@@ -1,0 +1,215 @@
+// The live page: a few views over the control API, no library. Addresses are #/, #/people/REF,
+// #/segments/NAME, #/mails, #/mails/ID.
+
+const page = document.getElementById("page");
+const history = new Map(); // segment -> sizes seen, for the small curves
+let timer = 0;
+let lastEnd = null;
+
+const escapes = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+const text = (value) => String(value ?? "").replace(/[&<>"']/g, (c) => escapes[c]);
+const number = (value) => Number(value ?? 0).toLocaleString("en-GB");
+const moment = (value) => (value ? value.slice(0, 16).replace("T", " ") : "");
+const go = (hash) => { location.hash = hash; };
+
+class Problem extends Error {}
+
+async function ask(path, options) {
+  let response;
+  try {
+    response = await fetch(path, options);
+  } catch {
+    throw new Problem("The server does not answer. Is it still running?");
+  }
+  const body = await response.json().catch(() => ({}));
+  if (response.status === 401) { location.reload(); throw new Problem("Please log in again."); }
+  if (!response.ok) throw new Problem(`${body.error?.message ?? "That did not work"}. ${body.error?.mend ?? ""}`);
+  return body;
+}
+
+const WORDS = { sent: "sent", suppressed: "not sent", failed: "failed", expired: "too late", held: "waiting", intent: "waiting", handing_over: "leaving", unknown: "uncertain" };
+const badge = (status) => `<span class="tag ${status === "sent" ? "sent" : ["suppressed", "failed", "expired"].includes(status) ? "no" : ""}">${WORDS[status] ?? text(status)}</span>`;
+
+function spark(name, size) {
+  const seen = history.get(name) ?? [];
+  seen.push(size);
+  if (seen.length > 60) seen.shift();
+  history.set(name, seen);
+  const top = Math.max(...seen, 1);
+  const points = seen.map((v, i) => `${((i / Math.max(seen.length - 1, 1)) * 100).toFixed(1)},${(24 - (v / top) * 21).toFixed(1)}`);
+  return `<svg class="spark" viewBox="0 0 100 26" preserveAspectRatio="none" aria-hidden="true"><path d="M${points.join("L")}"/></svg>`;
+}
+
+function mailRows(mails) {
+  if (!mails.length) return '<p class="empty">No mails yet. They appear here as journeys send them.</p>';
+  return `<table><tr><th>Mail</th><th>To</th><th>Journey</th><th class="n">When</th></tr>${mails
+    .map((m) => `<tr class="link" data-go="#/mails/${m.id}"><td>${text(m.subject || m.template)}<br>${badge(m.status)}</td><td class="small soft">${text(m.to || "no address")}</td><td class="small">${text(m.journey)}</td><td class="n small soft">${moment(m.finished_at || m.due_at)}</td></tr>`)
+    .join("")}</table>`;
+}
+
+function banners(status) {
+  document.getElementById("clock").textContent = moment(status.now);
+  const out = [];
+  if (status.notice) out.push(`<div class="banner">${text(status.notice)}</div>`);
+  for (const p of (status.workspace?.problems ?? []).filter((p) => p.severity === "error").slice(0, 3))
+    out.push(`<div class="banner bad"><b>A definition is broken; the version before stays live.</b>\n${text(p.file)}${p.line ? `, line ${p.line}` : ""}: ${text(p.message)}\n${text(p.mend)}</div>`);
+  if (status.mail?.reachable === false) out.push(`<div class="banner bad"><b>The mail server does not answer; mails wait.</b>\n${text(status.mail.reason)}</div>`);
+  if (status.sending_stopped) out.push('<div class="banner bad"><b>All sending is stopped.</b> <button data-sending="resume">Go on sending</button></div>');
+  document.getElementById("banners").innerHTML = out.join("");
+}
+
+async function today() {
+  const all = await ask("/v1/overview");
+  banners(all);
+  const sent = all.messages.sent ?? 0;
+  const others = Object.entries(all.messages).filter(([k]) => k !== "sent").reduce((sum, [, v]) => sum + v, 0);
+  const now = performance.now();
+  const rate = lastEnd ? Math.max(0, ((all.log_end - lastEnd.end) / (now - lastEnd.at)) * 1000) : 0;
+  lastEnd = { end: all.log_end, at: now };
+  const biggest = Math.max(...all.segments.map((s) => s.size), 1);
+  page.innerHTML = `
+  <h1>${text(all.name)}</h1>
+  <div class="figures">
+    <div class="card figure"><b>${number(all.people)}</b><span>people</span></div>
+    <div class="card figure"><b>${number(sent)}</b><span>mails sent</span></div>
+    <div class="card figure"><b>${number(others)}</b><span>held or not sent</span></div>
+    <div class="card figure"><b>${number(Math.round(rate))}</b><span>events a second</span></div>
+  </div>
+  <div class="grid">
+    <section class="card w5"><h2>Segments</h2>${all.segments.length ? `<table>${all.segments
+      .map((s) => `<tr class="link" data-go="#/segments/${encodeURIComponent(s.name)}"><td style="width:46%">${text(s.title || s.name)}<div class="bar"><i style="width:${(s.size / biggest) * 100}%"></i></div></td><td style="width:30%">${spark(s.name, s.size)}</td><td class="n">${number(s.size)}</td></tr>`)
+      .join("")}</table>` : '<p class="empty">No segments yet. Put a file into segments/ of the workspace.</p>'}</section>
+    <section class="card w7"><h2>Latest mails</h2>${mailRows(all.latest_messages)}</section>
+    <section class="card w12"><h2>Journeys</h2><table><tr><th>Journey</th><th>Starts</th><th class="n">Sent</th><th class="n">Not sent</th></tr>${all.journeys
+      .map((j) => `<tr><td>${text(j.title || j.name)}<br><span class="small soft">${text(j.description)}</span></td><td class="small">${text(j.starts.replaceAll("_", " "))}</td><td class="n">${number(j.messages.sent)}</td><td class="n">${number(Object.entries(j.messages).filter(([k]) => k !== "sent").reduce((a, [, v]) => a + v, 0))}</td></tr>`)
+      .join("")}</table></section>
+  </div>
+  <p class="small soft" style="margin-top:1.2rem">${all.sending_stopped ? "" : '<button data-sending="stop">Stop all sending</button>'}</p>`;
+  timer = setTimeout(() => show(true), 1000);
+}
+
+async function mails() {
+  const [status, found] = await Promise.all([ask("/v1/status"), ask("/v1/messages?limit=200")]);
+  banners(status);
+  page.innerHTML = `<h1>Mails</h1><p class="lead">The newest first. Click one to see it, and why it was sent.</p><section class="card">${mailRows(found)}</section>`;
+}
+
+const valueRows = (values) => values.length ? `<table class="values">${values.map((v) => `<tr><td class="mono">${text(v.text)}</td><td><b>${v.value === null ? "missing" : text(v.value)}</b></td></tr>`).join("")}</table>` : "";
+
+async function mail(id) {
+  const why = await ask(`/v1/messages/${id}/explanation`);
+  const m = why.message;
+  const products = why.trigger.properties?.products?.length;
+  const facts = Object.entries(why.trigger.properties ?? {}).filter(([, v]) => typeof v !== "object").map(([k, v]) => ({ text: k.replaceAll("_", " "), value: v }));
+  if (products) facts.push({ text: "products", value: products });
+  page.innerHTML = `
+  <p class="small"><a href="#/mails">Mails</a></p>
+  <h1>${text(m.subject || m.template)}</h1>
+  <p class="sentence">${text(why.sentence)}</p>
+  <div class="grid">
+    <section class="w7">
+      <p><button class="on" data-width="">Wide</button> <button data-width="narrow">Phone</button></p>
+      ${why.decision.decided_at ? `<iframe id="mail" title="The mail as it was sent" sandbox="allow-popups" src="/v1/messages/${id}/html"></iframe>` : '<p class="card empty">This mail was never written: see at the right why.</p>'}
+    </section>
+    <section class="card w5"><h2>Why</h2>
+      <ol class="steps">
+        <li><time>${moment(why.trigger.at)}</time>The person ${text(why.trigger.text.replaceAll("_", " "))}.${valueRows(facts)}</li>
+        ${why.conditions.map((c) => `<li class="${c.holds ? "" : "no"}"><time>${moment(c.at)} · ${text(c.step)}</time><span class="mono">${text(c.text)}</span><br><b>${c.holds ? "yes" : "no"}</b>${valueRows(c.values)}</li>`).join("")}
+        <li class="${m.status === "sent" ? "" : "no"}"><time>${moment(m.finished_at || m.due_at)}</time>${badge(m.status)} ${m.to ? `to <b>${text(m.to)}</b>` : ""}<br><span class="small soft">${text(m.reason)}</span></li>
+      </ol>
+      <table class="values">
+        <tr><td class="soft">Person</td><td><a href="#/people/${m.profile}">${text(m.to || m.profile)}</a></td></tr>
+        <tr><td class="soft">Journey</td><td>${text(m.journey)}, step ${text(m.step)}</td></tr>
+        <tr><td class="soft">Template</td><td>${text(m.template)}</td></tr>
+        <tr><td class="soft">Version</td><td class="mono">${text(why.versions.journey?.slice(0, 12))}</td></tr>
+        ${why.decision.missing.length ? `<tr><td class="soft">Missing</td><td>${text(why.decision.missing.join(", "))}</td></tr>` : ""}
+        ${why.decision.fallbacks.map((f) => `<tr><td class="soft">Fallback</td><td>${text(f)}</td></tr>`).join("")}
+      </table>
+    </section>
+  </div>`;
+}
+
+async function people(reference) {
+  if (!reference) {
+    const status = await ask("/v1/status");
+    banners(status);
+    page.innerHTML = `<h1>People</h1><p class="lead">${number(status.people)} people are known. Look one up by customer number, e-mail address or any other identifier.</p>
+    <form class="search" id="search"><input name="who" placeholder="17850, ada@shop.example or anonymous_id:…" aria-label="Who" autofocus><button>Look up</button></form>`;
+    return;
+  }
+  const ref = encodeURIComponent(reference);
+  const [p, found, journeys] = await Promise.all([ask(`/v1/profiles/${ref}`), ask(`/v1/messages?profile=${ref}&limit=50`), ask("/v1/journeys")]);
+  const next = Object.fromEntries(p.next_changes.map((n) => [n.segment, n.at]));
+  page.innerHTML = `
+  <p class="small"><a href="#/people">People</a></p>
+  <h1>${text(p.traits.name ?? p.traits.first_name ?? p.traits.email ?? p.id)}</h1>
+  <p class="lead">${p.identifiers.map((i) => `<span class="tag">${text(i.kind.replaceAll("_", " "))}: ${text(i.value)}</span>`).join("")}</p>
+  <div class="grid">
+    <section class="card w5"><h2>Segments</h2>${p.memberships.length ? `<table>${p.memberships.map((m) => `<tr class="link" data-go="#/segments/${encodeURIComponent(m.name)}"><td>${text(m.name)}</td><td class="n small soft">since ${moment(m.since)}${next[m.name] ? `<br>next look ${moment(next[m.name])}` : ""}</td></tr>`).join("")}</table>` : '<p class="empty">In no segment now.</p>'}
+      <h2 style="margin-top:1.3rem">Scores</h2><table>${Object.entries(p.scores).map(([k, v]) => `<tr><td>${text(k)}</td><td class="n">${v === null ? "missing" : Number(v).toFixed(1)}</td></tr>`).join("")}</table>
+      <h2 style="margin-top:1.3rem">Known</h2><table>${Object.entries(p.traits).map(([k, v]) => `<tr><td class="soft">${text(k.replaceAll("_", " "))}</td><td class="n">${text(typeof v === "object" ? JSON.stringify(v) : v)}</td></tr>`).join("")}</table></section>
+    <section class="card w7"><h2>Mails</h2>${mailRows(found)}
+      <h2 style="margin-top:1.3rem">On the way</h2>${p.journeys.length ? `<table>${p.journeys.map((j) => `<tr><td>${text(j.journey)}, at ${text(j.step)}</td><td class="n small soft">goes on ${moment(j.goes_on_at)}</td></tr>`).join("")}</table>` : '<p class="empty">In no journey now.</p>'}
+      <h2 style="margin-top:1.3rem">Why not?</h2><form class="search" id="why" data-ref="${text(reference)}"><select name="journey" aria-label="Journey">${journeys.map((j) => `<option value="${text(j.name)}">${text(j.title || j.name)}</option>`).join("")}</select><button>Why did they not get it?</button></form><div id="whynot"></div></section>
+  </div>`;
+}
+
+async function whyNot(form) {
+  const out = document.getElementById("whynot");
+  const found = await ask(`/v1/profiles/${encodeURIComponent(form.dataset.ref)}/why-not?journey=${encodeURIComponent(form.journey.value)}`);
+  out.innerHTML = `<p class="sentence">${found.stopped_by ? `It stops at “${text(found.stopped_by.text)}”.` : "Nothing stops it: every condition holds now."}</p><ol class="steps">${found.conditions.map((c) => `<li class="${c.holds ? "" : "no"}"><time>${text(c.step)}</time><span class="mono">${text(c.text)}</span> <b>${c.holds ? "yes" : "no"}</b>${valueRows(c.values)}</li>`).join("")}</ol>`;
+}
+
+async function segment(name) {
+  const [all, members] = await Promise.all([ask("/v1/segments"), ask(`/v1/segments/${encodeURIComponent(name)}/members?limit=100`)]);
+  const s = all.find((one) => one.name === name);
+  page.innerHTML = `
+  <p class="small"><a href="#/">Segments</a></p>
+  <h1>${text(s.title || s.name)}</h1><p class="lead">${text(s.description)}</p>
+  <div class="figures"><div class="card figure"><b>${number(s.size)}</b><span>members</span></div></div>
+  <section class="card" style="margin-bottom:1.1rem"><h2>Condition</h2><code class="mono">${text(s.when)}</code><p class="small soft">It lies in segments/${text(name)}.yaml of the workspace. A saved change goes live at once.</p></section>
+  <section class="card"><h2>Members</h2>${members.members.length ? `<table><tr><th>Person</th><th class="n">Since</th></tr>${members.members.map((m) => `<tr class="link" data-go="#/people/${m.id}"><td>${text((m.identifiers.find((i) => i.kind === "email") ?? m.identifiers[0])?.value ?? m.id)}</td><td class="n small soft">${moment(m.since)}</td></tr>`).join("")}</table>${members.next ? '<p class="small soft">The first 100 are shown.</p>' : ""}` : '<p class="empty">Nobody is in this segment now.</p>'}</section>`;
+}
+
+async function show(isUpdate) {
+  clearTimeout(timer);
+  const [, view = "", ...rest] = location.hash.split("/");
+  const argument = decodeURIComponent(rest.join("/"));
+  for (const link of document.querySelectorAll("header nav a")) link.classList.toggle("on", link.getAttribute("href") === `#/${view}`);
+  try {
+    if (!isUpdate) window.scrollTo(0, 0);
+    if (view === "people") await people(argument);
+    else if (view === "segments") await segment(argument);
+    else if (view === "mails" && argument) await mail(argument);
+    else if (view === "mails") await mails();
+    else await today();
+  } catch (problem) {
+    if (!(problem instanceof Problem)) throw problem;
+    page.innerHTML = `<h1>That did not work</h1><p class="lead">${text(problem.message)}</p><p><button onclick="location.reload()">Try again</button></p>`;
+    if (!view) timer = setTimeout(() => show(true), 3000);
+  }
+}
+
+document.addEventListener("click", async (event) => {
+  const row = event.target.closest("[data-go]");
+  if (row) return go(row.dataset.go);
+  const width = event.target.closest("[data-width]");
+  if (width) {
+    document.getElementById("mail")?.classList.toggle("narrow", width.dataset.width === "narrow");
+    for (const one of document.querySelectorAll("[data-width]")) one.classList.toggle("on", one === width);
+  }
+  const sending = event.target.closest("[data-sending]");
+  if (sending) { await ask(`/v1/sending/${sending.dataset.sending}`, { method: "POST" }); show(true); }
+});
+
+document.addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (event.target.id === "why") return void whyNot(event.target).catch((p) => alert(p.message));
+  const who = event.target.who.value.trim();
+  if (!who) return;
+  const hasKind = /^(p_|[a-z_]+:)/.test(who);
+  go(`#/people/${encodeURIComponent(hasKind ? who : who.includes("@") ? `email:${who}` : `user_id:${who}`)}`);
+});
+
+addEventListener("hashchange", () => show(false));
+show(false);
