@@ -27,8 +27,10 @@ class RecordingUndefined(Undefined):
 
     def __str__(self) -> str:
         names = missing_names.get()
-        if names is not None and str(self.name) not in names:
-            names.append(str(self.name))
+        # The hint names the whole path: `traits.first_name is undefined`.
+        name = (self.hint or str(self.name)).removesuffix(" is undefined").strip("'")
+        if names is not None and name not in names:
+            names.append(name)
         return ""
 
 

@@ -12,9 +12,10 @@ from functools import lru_cache
 from html import escape
 from typing import Any
 
-from liquid.exceptions import LiquidError
+from liquid.exceptions import LiquidError, ResourceLimitError
 from mjml import mjml2html
 
+from tailorbird.base.names import nearest
 from tailorbird.base.problems import Problem, TailorbirdError
 from tailorbird.content.environment import MailEnvironment, environment, missing_names
 from tailorbird.content.plain_text import plain_text, tidy_text
@@ -75,8 +76,7 @@ class Renderer:
         try:
             subject = " ".join(self._subject(scope, fallbacks).split())
             preheader = " ".join(self._preheader(scope, fallbacks).split())
-            text = self._text(scope, fallbacks)
-            html = self._html(scope, text, fallbacks)
+            html, text = self._bodies(scope, fallbacks)
         finally:
             missing_names.reset(token)
         if not subject:
@@ -94,15 +94,19 @@ class Renderer:
             fallbacks=tuple(fallbacks),
         )
 
-    def _html(self, scope: Mapping[str, Any], text: str, fallbacks: list[str]) -> str:
+    def _bodies(self, scope: Mapping[str, Any], fallbacks: list[str]) -> tuple[str, str]:
+        """Return HTML and text; the author's own text stands in for a body that fails."""
         try:
-            return self._body(scope, fallbacks)
+            html = self._body(scope, fallbacks)
         except RenderProblem as problem:
             if not self._is_text_own:
                 raise
+            text = self._text(scope, fallbacks)
             fallbacks.append(f"{problem}; the plain text stands in")
             paragraphs = "".join(f"<p>{escape(one)}</p>" for one in text.split("\n\n"))
-            return f"<!doctype html><html><body>{paragraphs}</body></html>"
+            return f"<!doctype html><html><body>{paragraphs}</body></html>", text
+        # What fails in the body fails in the text made from it: it is noted once.
+        return html, self._text(scope, fallbacks if self._is_text_own else [])
 
 
 @lru_cache(maxsize=512)
@@ -150,9 +154,14 @@ def check_template(definition: TemplateDefinition) -> list[Problem]:
     )
     for name, source, first_line in parts:
         try:
-            _HTML.from_string(source)
+            parsed = _HTML.from_string(source)
         except LiquidError as fault:
             problems.append(_problem_of(fault, definition, name, source, first_line))
+            continue
+        problems += [
+            _unknown_filter(one, definition, name, source, first_line)
+            for one in sorted(set(parsed.filter_names()) - set(_HTML.filters))
+        ]
     return problems
 
 
@@ -176,6 +185,22 @@ def _problem_of(
     )
 
 
+def _unknown_filter(
+    word: str, definition: TemplateDefinition, part: str, source: str, first_line: int
+) -> Problem:
+    start = max(source.find(word), 0)
+    close = nearest(word, _HTML.filters)
+    return Problem(
+        message=f"the Liquid of the {part} uses a filter `{word}` that does not exist",
+        mend=f"Did you mean `{close}`?" if close else "See the list of filters in Liquid's manual.",
+        file=definition.path,
+        line=first_line + source.count("\n", 0, start) if first_line else 0,
+        column=start - source.rfind("\n", 0, start) if first_line else 0,
+        length=len(word),
+        excerpt=source[source.rfind("\n", 0, start) + 1 :].split("\n")[0] if first_line else "",
+    )
+
+
 def _part(
     name: str, source: str, strict: MailEnvironment, lax: MailEnvironment
 ) -> Callable[[Mapping[str, Any], list[str]], str]:
@@ -184,7 +209,7 @@ def _part(
     try:
         template = strict.from_string(source)
     except LiquidError as fault:
-        first_fault = str(fault)
+        first_fault = fault_line(fault)
         template = None
     lenient = lax.from_string(source)
 
@@ -193,14 +218,22 @@ def _part(
             if template is not None:
                 return template.render(**scope)
             fallbacks.append(f"{name}: {first_fault}")
+        except ResourceLimitError as fault:
+            # Leaving out what fails would leave a mail of any length, cut anywhere.
+            raise RenderProblem(f"{name}: {fault_line(fault)}") from None
         except LiquidError as fault:
-            fallbacks.append(f"{name}: {fault}")
+            fallbacks.append(f"{name}: {fault_line(fault)}")
         try:
             return lenient.render(**scope)
         except LiquidError as fault:
-            raise RenderProblem(f"{name}: {fault}") from None
+            raise RenderProblem(f"{name}: {fault_line(fault)}") from None
 
     return render
+
+
+def fault_line(fault: LiquidError) -> str:
+    """Return what a Liquid error says, without its picture of the source."""
+    return str(fault).split("\n", 1)[0]
 
 
 def _with_preheader(html: str, preheader: str) -> str:

@@ -62,13 +62,13 @@ class Client:
     def await_drained(self) -> dict[str, Any]:
         """Wait until nothing is left to do at the present instant; return the status."""
         until = time.monotonic() + _SECONDS_MAX
-        while True:
-            status = self.get("/v1/status")
-            if status["drained"]:
-                return status
+        while not self.get("/v1/drained?seconds=10")["drained"]:
             if time.monotonic() > until:
-                raise ServerProblem(f"the server does not come to rest: {status}"[:800])
-            time.sleep(0.006)
+                raise ServerProblem(
+                    f"the server does not come to rest: {self.get('/v1/status')}"[:800]
+                )
+        found: dict[str, Any] = self.get("/v1/status")
+        return found
 
     def get(self, path: str) -> Any:
         """Return a JSON answer of the control API."""

@@ -217,30 +217,23 @@ class Query:
     def status(self) -> dict[str, Any]:
         """Return how far each part has come; `drained` says that nothing is left to do now."""
         now, end = self._clock.now(), self._log.end()
-        offsets = [store.offset() for store in self._states]
         due = sum(len(store.due_partitions(now)) for store in self._states)
         pending = sum(
             len(store.outbox(self.ledger.cursor(index), 1_000))
             for index, store in enumerate(self._states)
-        )
-        # Partitions of one engine may end before the log does: what counts is that it has read
-        # all of its own.
-        is_behind = any(
-            offset < end and self._has_more(index, offset) for index, offset in enumerate(offsets)
         )
         unfinished = self.ledger.unfinished(now)
         return {
             "now": format_micros(now),
             "log_end": end,
             "engines": [
-                {"offset": offset, "profiles": store.count()}
-                for offset, store in zip(offsets, self._states, strict=True)
+                {"offset": store.offset(), "profiles": store.count()} for store in self._states
             ],
             "people": sum(store.count() for store in self._states),
             "due_deadlines": due,
             "outbox_pending": pending,
             "messages_unfinished": unfinished,
-            "drained": not (is_behind or due or pending or unfinished),
+            "drained": self.is_drained(),
             "messages": self.ledger.counts(),
             "messages_by_journey": self.ledger.counts_by_journey(),
             "segments": self._sizes(),
@@ -249,6 +242,20 @@ class Query:
             "mail": self.mail_status(),
             "notice": self._control.get("notice") or "",
         }
+
+    def is_drained(self) -> bool:
+        """Say whether nothing is left to do at the present instant.
+
+        An engine's offset may lie below the log's end where the last records are not its own.
+        """
+        now, end = self._clock.now(), self._log.end()
+        for index, store in enumerate(self._states):
+            offset = store.offset()
+            if offset < end and self._has_more(index, offset):
+                return False
+            if store.due_partitions(now) or store.outbox(self.ledger.cursor(index), 1):
+                return False
+        return not self.ledger.unfinished(now)
 
     def overview(self) -> dict[str, Any]:
         """Return what the start page shows."""

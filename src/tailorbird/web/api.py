@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -26,6 +27,7 @@ from tailorbird.services.send import SENDING_STOPPED
 from tailorbird.web.sessions import Sessions
 
 BODY_BYTES_MAX = 64 * 1024
+_DRAINED_LOOK_SECONDS = 0.003
 PAGE_MAX = 500
 
 Limit = Annotated[int, Parameter(ge=1, le=PAGE_MAX)]
@@ -188,6 +190,20 @@ def get_status(request: AnyRequest) -> dict[str, Any]:
     return parts_of(request).query.status()
 
 
+@get("/v1/drained", guards=[admin_guard], tags=["operation"])
+async def get_drained(
+    request: AnyRequest, seconds: Annotated[float, Parameter(ge=0, le=30)] = 10.0
+) -> dict[str, bool]:
+    """Wait, at most `seconds`, until nothing is left to do at the present instant."""
+    query = parts_of(request).query
+    until = asyncio.get_running_loop().time() + seconds
+    while not (is_drained := query.is_drained()):
+        if asyncio.get_running_loop().time() > until:
+            break
+        await asyncio.sleep(_DRAINED_LOOK_SECONDS)
+    return {"drained": is_drained}
+
+
 @get("/v1/overview", sync_to_thread=False, guards=[admin_guard], tags=["operation"])
 def get_overview(request: AnyRequest) -> dict[str, Any]:
     """Return what the start page shows."""
@@ -244,6 +260,7 @@ def make_api(parts: ApiParts, version: str) -> Litestar:
             get_message_html,
             get_status,
             get_overview,
+            get_drained,
             post_sending,
             post_clock,
         ],

@@ -17,6 +17,8 @@ from tailorbird.worker.settings import RoleSettings
 
 PAUSE_SECONDS_MIN = 0.002
 PAUSE_SECONDS_MAX = 0.02
+# A simulation waits for us: look more often.
+PAUSE_SECONDS_SIMULATED = 0.004
 # After a fault that is not a person's or a server's, before the next attempt.
 FAULT_SECONDS = 1.0
 
@@ -49,6 +51,7 @@ async def _serve(settings: RoleSettings) -> None:
     await delivery.look_at_mail_server()
     gc.freeze()
     _log.info("ready", pid=os.getpid(), unknown=unknown)
+    longest = PAUSE_SECONDS_SIMULATED if settings.clock == "simulated" else PAUSE_SECONDS_MAX
     pause = PAUSE_SECONDS_MIN
     while not stopped.is_set():
         try:
@@ -59,7 +62,7 @@ async def _serve(settings: RoleSettings) -> None:
             _log.error("round_failed", error=repr(problem)[:500], exc_info=True)
             done = 0
             await asyncio.sleep(FAULT_SECONDS)
-        pause = PAUSE_SECONDS_MIN if done else min(pause * 2, PAUSE_SECONDS_MAX)
+        pause = PAUSE_SECONDS_MIN if done else min(pause * 2, longest)
         if not done:
             await asyncio.sleep(pause)
     await delivery.close()

@@ -20,6 +20,8 @@ from tailorbird.worker.settings import RoleSettings
 # How long an engine without work waits before it looks at the log again, in seconds.
 PAUSE_SECONDS_MIN = 0.001
 PAUSE_SECONDS_MAX = 0.008
+# A simulation waits for us: look more often.
+PAUSE_SECONDS_SIMULATED = 0.002
 CURSOR_SECONDS = 1.0
 
 _log = structlog.get_logger("engine")
@@ -49,6 +51,7 @@ async def _serve(settings: RoleSettings) -> None:
         asyncio.get_running_loop().add_signal_handler(name, stopped.set)
     gc.freeze()
     _log.info("ready", index=settings.index, offset=engine.offset, pid=os.getpid())
+    longest = PAUSE_SECONDS_SIMULATED if settings.clock == "simulated" else PAUSE_SECONDS_MAX
     handed, pause, looked_at = 0, PAUSE_SECONDS_MIN, 0.0
     loop = asyncio.get_running_loop()
     while not stopped.is_set():
@@ -60,7 +63,7 @@ async def _serve(settings: RoleSettings) -> None:
                 handed = forwarded
                 engine.forget_outbox(HAND_OVER, handed)
         else:
-            pause = min(pause * 2, PAUSE_SECONDS_MAX)
+            pause = min(pause * 2, longest)
         if loop.time() - looked_at > CURSOR_SECONDS:
             looked_at = loop.time()
             engine.forget_outbox("send", taken_over())

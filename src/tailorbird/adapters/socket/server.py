@@ -11,11 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import structlog
+
 from tailorbird.adapters.socket import frames
 from tailorbird.adapters.socket.frames import Frame, pack_frame, read_frame
 from tailorbird.ports.clock import ClockProblem
 from tailorbird.ports.event_log import Draft, LogProblem
 from tailorbird.ports.log_writer import Answer, EventDraft
+
+_log = structlog.get_logger("writer")
 
 GROUP_ITEMS_MAX = 5_000
 QUEUE_ITEMS_MAX = 50_000
@@ -87,6 +91,7 @@ class WriterServer:
             async with self._appending:
                 of_events, of_drafts = await asyncio.to_thread(self._appender.write, events, drafts)
         except LogProblem as problem:
+            _log.error("log_refused", items=size, reason=str(problem))
             for one in group:
                 _send(one.stream, one.frame_id, frames.REFUSED, str(problem))
             return
@@ -99,10 +104,14 @@ class WriterServer:
             _send(one.stream, one.frame_id, frames.OK, answers)
 
     async def append(self, drafts: list[Draft]) -> None:
-        """Append records of the writer's own (ticks) with the next group."""
-        if drafts:
+        """Append records of the writer's own (ticks); where the log refuses they come again."""
+        if not drafts:
+            return
+        try:
             async with self._appending:
                 await asyncio.to_thread(self._appender.write, [], drafts)
+        except LogProblem as problem:
+            _log.error("log_refused", items=len(drafts), reason=str(problem))
 
     def _next_group(self) -> tuple[list[_Waiting], int]:
         size = taken = 0

@@ -31,6 +31,7 @@ class SqliteEventLog:
         self._file_bytes_max = file_bytes_max
         self._files: list[tuple[int, Path]] = []
         self._connections: dict[Path, sqlite3.Connection] = {}
+        self._looked_at = 0
         folder.mkdir(parents=True, exist_ok=True)
         self._look_for_files()
         if is_writer:
@@ -124,8 +125,16 @@ class SqliteEventLog:
         return 0
 
     def checkpoint(self) -> None:
-        """Move the write-ahead log into the file; called between requests."""
-        self._connection(self._files[-1][1]).execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        """Move the write-ahead log into the file, on a connection of its own.
+
+        May run beside `append` in another thread: a passive checkpoint waits for nobody, but on
+        the appending connection it would make a commit fail.
+        """
+        connection = connect(self._files[-1][1], synchronous="FULL")
+        try:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        finally:
+            connection.close()
 
     def close(self) -> None:
         """Close all files."""
@@ -151,7 +160,12 @@ class SqliteEventLog:
         return [path for _, path in self._files[position:]]
 
     def _look_for_files(self) -> None:
-        self._files = sorted((int(path.stem), path) for path in self._folder.glob("*.db"))
+        # A new file changes the folder's time; readers ask hundreds of times a second.
+        changed_at = self._folder.stat().st_mtime_ns
+        if changed_at == self._looked_at:
+            return
+        self._looked_at = changed_at
+        self._files = sorted((int(path.stem), path) for path in self._folder.glob("[0-9]*.db"))
 
     def _start_file(self, first: int) -> None:
         path = self._folder / f"{first:012d}.db"
