@@ -1,0 +1,145 @@
+"""The ledger in memory, for tests and simulations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from tailorbird.ports.ledger import (
+    FINISHED,
+    HANDING_OVER,
+    SENT,
+    UNKNOWN,
+    WAITING,
+    Message,
+)
+
+
+class MemoryLedger:
+    """Keeps messages in the order in which they were taken over."""
+
+    def __init__(self) -> None:
+        self._messages: dict[str, Message] = {}
+        self._cursors: dict[int, int] = {}
+        self._renderings: dict[str, bytes] = {}
+
+    def cursor(self, state: int) -> int:
+        """Return the outbox row up to which intents are here."""
+        return self._cursors.get(state, 0)
+
+    def take_over(self, state: int, messages: Sequence[Message], cursor: int) -> None:
+        """Store intents and the cursor; known effect ids are left alone."""
+        for message in messages:
+            self._messages.setdefault(message.effect_id, _copy(message))
+        self._cursors[state] = cursor
+
+    def waiting(self, now: int, limit: int) -> list[Message]:
+        """Return messages whose next attempt is due, the longest due first."""
+        due = [
+            one
+            for one in self._messages.values()
+            if one.status in WAITING and one.next_attempt_at <= now
+        ]
+        due.sort(key=lambda one: one.next_attempt_at)
+        return [_copy(one) for one in due[:limit]]
+
+    def update(self, messages: Sequence[Message]) -> None:
+        """Store the new standing of messages."""
+        for message in messages:
+            if message.effect_id in self._messages:
+                self._messages[message.effect_id] = _copy(message)
+
+    def recover(self, now: int) -> int:
+        """Turn messages that a crash caught in the hand-over to `unknown`."""
+        caught = [one for one in self._messages.values() if one.status == HANDING_OVER]
+        for message in caught:
+            message.status, message.finished_at = UNKNOWN, now
+            message.reason = (
+                "the process ended while the mail server was answering: it may have arrived"
+            )
+        return len(caught)
+
+    def marketing_sent_at(self, address: str, since: int) -> list[int]:
+        """Return when marketing mail left for an address, after an instant."""
+        return [
+            one.finished_at
+            for one in self._messages.values()
+            if one.address == address
+            and one.kind == "marketing"
+            and one.status in (SENT, UNKNOWN)
+            and one.finished_at > since
+        ]
+
+    def unreported(self, limit: int) -> list[Message]:
+        """Return finished messages whose outcome the log lacks, without records."""
+        found = [
+            one for one in self._messages.values() if one.status in FINISHED and not one.reported
+        ]
+        return [_copy(one, has_record=False) for one in found[:limit]]
+
+    def mark_reported(self, effect_ids: Sequence[str]) -> None:
+        """Note that the log has the outcomes."""
+        for effect_id in effect_ids:
+            self._messages[effect_id].reported = True
+
+    def rendering(self, key: str, data: bytes | None = None) -> bytes:
+        """Return the rendering kept under a key; keep `data` there if there is none yet."""
+        if data is not None:
+            self._renderings.setdefault(key, data)
+        return self._renderings.get(key, b"")
+
+    def message(self, effect_id: str) -> Message | None:
+        """Return one message with its record."""
+        found = self._messages.get(effect_id)
+        return None if found is None else _copy(found)
+
+    def messages(
+        self,
+        *,
+        profile_ids: Sequence[int] | None = None,
+        status: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> list[Message]:
+        """Return messages, newest first, without records."""
+        found = [
+            one
+            for one in reversed(self._messages.values())
+            if (profile_ids is None or one.profile_id in profile_ids)
+            and (status is None or one.status == status)
+            and (before is None or one.created_at < before)
+        ]
+        return [_copy(one, has_record=False) for one in found[:limit]]
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of messages by status."""
+        found: dict[str, int] = {}
+        for message in self._messages.values():
+            found[message.status] = found.get(message.status, 0) + 1
+        return found
+
+    def counts_by_journey(self) -> dict[str, dict[str, int]]:
+        """Return the number of messages by journey and status."""
+        found: dict[str, dict[str, int]] = {}
+        for message in self._messages.values():
+            of_journey = found.setdefault(message.journey, {})
+            of_journey[message.status] = of_journey.get(message.status, 0) + 1
+        return found
+
+    def unfinished(self, now: int) -> int:
+        """Return how many messages keep deliver busy now."""
+        return sum(
+            one.status == HANDING_OVER
+            or (one.status in WAITING and one.next_attempt_at <= now)
+            or (one.status in FINISHED and not one.reported)
+            for one in self._messages.values()
+        )
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def _copy(message: Message, *, has_record: bool = True) -> Message:
+    changes = {} if has_record else {"record": b""}
+    return msgspec.structs.replace(message, **changes)

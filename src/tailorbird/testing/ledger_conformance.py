@@ -1,0 +1,172 @@
+"""What every ledger must do; adapters' tests call `check_ledger` with a fresh one for each check.
+
+Each check is a function of one empty ledger; `CHECKS` lists them for parametrized tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tailorbird.ports import ledger as standing
+from tailorbird.ports.ledger import Ledger, Message
+
+_SECOND = 1_000_000
+
+
+def message(effect_id: str, **changes: Any) -> Message:
+    """Return an intent to be varied."""
+    values: dict[str, Any] = {
+        "state": 0,
+        "profile_id": 7,
+        "journey": "welcome",
+        "step": "mail",
+        "template": "welcome",
+        "kind": "marketing",
+        "topic": "offers",
+        "due_at": 10,
+        "expires_at": 10 + 60 * _SECOND,
+        "created_at": 20,
+        "next_attempt_at": 10,
+        "effect": b"effect",
+        **changes,
+    }
+    return Message(effect_id=effect_id, **values)
+
+
+def an_effect_becomes_one_message(ledger: Ledger) -> None:
+    """Taking over again, after the state fell back, changes nothing."""
+    ledger.take_over(0, [message("a"), message("b")], 2)
+    (first, *_) = ledger.waiting(100, 10)
+    first.status, first.finished_at, first.record = standing.SENT, 30, b"record"
+    ledger.update([first])
+    ledger.take_over(0, [message("a", subject="again")], 3)
+    found = ledger.message("a")
+    assert found is not None
+    assert (found.status, found.subject, found.record) == (standing.SENT, "", b"record")
+    assert ledger.counts() == {standing.SENT: 1, standing.INTENT: 1}
+
+
+def each_state_has_its_own_cursor(ledger: Ledger) -> None:
+    """Cursors start at 0, move alone, and also without messages."""
+    ledger.take_over(0, [message("a")], 5)
+    ledger.take_over(1, [], 9)
+    assert [ledger.cursor(state) for state in (0, 1, 2)] == [5, 9, 0]
+
+
+def only_what_is_due_waits(ledger: Ledger) -> None:
+    """The longest due comes first; what is finished or later does not come."""
+    ledger.take_over(
+        0,
+        [
+            message("late", next_attempt_at=50),
+            message("early", next_attempt_at=40),
+            message("held", next_attempt_at=60, status=standing.HELD),
+            message("tomorrow", next_attempt_at=101),
+            message("done", status=standing.SENT),
+        ],
+        5,
+    )
+    assert [one.effect_id for one in ledger.waiting(100, 10)] == ["early", "late", "held"]
+    assert [one.effect_id for one in ledger.waiting(100, 1)] == ["early"]
+
+
+def a_crash_leaves_unknowns(ledger: Ledger) -> None:
+    """What was being handed over is settled once, with a reason."""
+    ledger.take_over(0, [message("a"), message("b")], 2)
+    (first, *_) = ledger.waiting(100, 10)
+    first.status = standing.HANDING_OVER
+    ledger.update([first])
+    assert ledger.recover(500) == 1
+    assert ledger.recover(600) == 0
+    found = ledger.message(first.effect_id)
+    assert found is not None
+    assert (found.status, found.finished_at, bool(found.reason)) == (standing.UNKNOWN, 500, True)
+
+
+def caps_see_what_may_have_arrived(ledger: Ledger) -> None:
+    """Sent and unknown marketing mail of the address counts, after the instant."""
+    done = {"status": standing.SENT, "address": "a@x.example"}
+    ledger.take_over(
+        0,
+        [
+            message("old", finished_at=100, **done),
+            message("new", finished_at=101, **done),
+            message("perhaps", finished_at=102, **{**done, "status": standing.UNKNOWN}),
+            message("failed", finished_at=103, **{**done, "status": standing.FAILED}),
+            message("receipt", finished_at=104, kind="transactional", **done),
+            message("other", finished_at=105, **{**done, "address": "b@x.example"}),
+        ],
+        6,
+    )
+    assert sorted(ledger.marketing_sent_at("a@x.example", 100)) == [101, 102]
+
+
+def an_outcome_is_reported_once(ledger: Ledger) -> None:
+    """Finished messages wait for their report."""
+    ledger.take_over(
+        0,
+        [message("a", status=standing.SENT), message("b"), message("c", status=standing.FAILED)],
+        3,
+    )
+    assert [one.effect_id for one in ledger.unreported(10)] == ["a", "c"]
+    assert ledger.unfinished(100) == 3
+    ledger.mark_reported(["a", "c"])
+    assert ledger.unreported(10) == []
+    assert ledger.unfinished(100) == 1
+    assert ledger.unfinished(5) == 0
+
+
+def lists_are_newest_first(ledger: Ledger) -> None:
+    """Filters narrow, records are left out."""
+    ledger.take_over(
+        0,
+        [
+            message("a", created_at=1, record=b"r"),
+            message("b", created_at=2, profile_id=8),
+            message("c", created_at=3, status=standing.SENT),
+        ],
+        3,
+    )
+    listed = ledger.messages()
+    assert [one.effect_id for one in listed] == ["c", "b", "a"]
+    assert all(one.record == b"" for one in listed)
+    assert [one.effect_id for one in ledger.messages(profile_ids=[7])] == ["c", "a"]
+    assert [one.effect_id for one in ledger.messages(profile_ids=[])] == []
+    assert [one.effect_id for one in ledger.messages(status=standing.SENT)] == ["c"]
+    assert [one.effect_id for one in ledger.messages(before=3, limit=1)] == ["b"]
+    assert ledger.message("nobody") is None
+
+
+def counts_follow_every_change(ledger: Ledger) -> None:
+    """By status, and by journey and status; nothing is listed with 0."""
+    ledger.take_over(0, [message("a"), message("b", journey="thanks")], 2)
+    (first, *_) = ledger.waiting(100, 1)
+    first.status = standing.HELD
+    ledger.update([first])
+    assert ledger.counts() == {standing.HELD: 1, standing.INTENT: 1}
+    assert ledger.counts_by_journey() == {
+        "welcome": {standing.HELD: 1},
+        "thanks": {standing.INTENT: 1},
+    }
+
+
+def the_first_rendering_stays(ledger: Ledger) -> None:
+    """Later messages are compressed against it, so it must not change."""
+    assert ledger.rendering("k") == b""
+    assert ledger.rendering("k", b"one") == b"one"
+    assert ledger.rendering("k", b"two") == b"one"
+    assert ledger.rendering("k") == b"one"
+
+
+CHECKS: tuple[Callable[[Ledger], None], ...] = (
+    an_effect_becomes_one_message,
+    each_state_has_its_own_cursor,
+    only_what_is_due_waits,
+    a_crash_leaves_unknowns,
+    caps_see_what_may_have_arrived,
+    an_outcome_is_reported_once,
+    lists_are_newest_first,
+    counts_follow_every_change,
+    the_first_rendering_stays,
+)
