@@ -7,6 +7,9 @@ from typing import Protocol
 
 import msgspec
 
+# Kinds of outbox rows: for `deliver`, and for the log.
+SEND, HAND_OVER = "send", "hand_over"
+
 
 class OutboxRow(msgspec.Struct, array_like=True):
     """An effect waiting for `deliver` or the forwarder. `kind` is send or hand_over.
@@ -87,8 +90,20 @@ class StateStore(Protocol):
         """Page through the profile ids of a partition in rising order (sweeps, exports)."""
         ...
 
-    def outbox(self, after: int, limit: int, kind: str = "send") -> list[OutboxRow]:
+    def outbox(self, after: int, limit: int, kind: str = SEND) -> list[OutboxRow]:
         """Return outbox rows of a kind with seq > `after`, in order."""
+        ...
+
+    def number_outbox_after(self, seq: int) -> None:
+        """Give outbox rows numbers above `seq` from here on.
+
+        A state that fell back (power loss, a rebuild) would give numbers again that readers of
+        the outbox have passed already.
+        """
+        ...
+
+    def poisoned(self, limit: int) -> list[tuple[int, str]]:
+        """Return (offset, error) of records that could not be reduced, newest first."""
         ...
 
     def segment_sizes(self) -> dict[str, int]:

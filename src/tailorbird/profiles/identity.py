@@ -41,6 +41,13 @@ class Resolution:
     links: list[Identifier] = field(default_factory=list)
     merges: list[tuple[int, int]] = field(default_factory=list)
 
+    def survivor(self, profile_id: int) -> int:
+        """Return the profile that a profile has become by these merges."""
+        for loser_id, winner_id in self.merges:
+            if profile_id == loser_id:
+                profile_id = winner_id
+        return profile_id
+
 
 def resolve(
     identifiers: Sequence[Identifier], previous: Sequence[Identifier], known: Known
@@ -55,18 +62,21 @@ def resolve(
     if target is None:
         target = _new_profile(identifiers[0], known)
     out = Resolution(target)
-    for identifier, other in zip(identifiers, found, strict=True):
-        if other is None or other == out.profile_id:
-            if other is None:
-                out.links.append(identifier)
-        elif not known.has_user(other) or (user is None and not known.has_user(out.profile_id)):
+    for identifier, one in zip(identifiers, found, strict=True):
+        if one is None:
+            out.links.append(identifier)
+            continue
+        other = out.survivor(one)
+        if other == out.profile_id:
+            continue
+        if not known.has_user(other) or (user is None and not known.has_user(out.profile_id)):
             _merge(out, other, known, user)
         elif identifier[0] in _SHARED:
             out.links.append(identifier)
-    for identifier, other in zip(previous, elders, strict=True):
-        if other is None:
+    for identifier, one in zip(previous, elders, strict=True):
+        if one is None:
             out.links.append(identifier)
-        elif other != out.profile_id:
+        elif (other := out.survivor(one)) != out.profile_id:
             _merge(out, other, known, user)
     return out
 
@@ -102,8 +112,7 @@ def _target(
 def _merge(out: Resolution, other: int, known: Known, user: str | None) -> None:
     winner = winner_of(out.profile_id, other, known, left_has_user=user is not None)
     loser = other if winner == out.profile_id else out.profile_id
-    if (loser, winner) not in out.merges:
-        out.merges.append((loser, winner))
+    out.merges.append((loser, winner))
     out.profile_id = winner
 
 

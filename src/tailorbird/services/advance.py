@@ -1,15 +1,15 @@
 """The engine: a host that owns partitions, reads their records in order and calls the reducer.
 
 Everything that a batch of records changed (states, memberships, deadlines, outbox, offset) is
-committed in one transaction. Hot profiles stay decoded between batches. If a commit fails the
-decoded profiles are dropped and read again, so that memory never runs ahead of the store.
+committed in one transaction, at least every 20 ms or 5,000 profiles; `working_set` holds it until
+then. How records are cut into batches, and how many engines share the partitions, changes nothing
+in the states.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Collection
 
 import msgspec
 import structlog
@@ -23,46 +23,41 @@ from tailorbird.events.event import (
     Record,
     partition_of,
 )
+from tailorbird.language.accumulators import Cells
 from tailorbird.ports.event_log import EventLog
-from tailorbird.ports.state_store import (
-    Commit,
-    MembershipRow,
-    OutboxRow,
-    ProfileRow,
-    StateStore,
-)
-from tailorbird.profiles.state import ProfileState, decode, encode
-from tailorbird.reducer.effects import HandOver
+from tailorbird.ports.state_store import StateStore
+from tailorbird.profiles.state import ProfileState
 from tailorbird.reducer.reducer import Reducer
 from tailorbird.reducer.reduction import Reduction
 from tailorbird.services.backfill import backfill
+from tailorbird.services.working_set import WorkingSet, pages
 from tailorbird.workspace.definitions import Workspace
 
 LoadWorkspace = Callable[[str], Workspace]
 
-HOT_PROFILES_MAX = 100_000
 RECORDS_PER_COMMIT = 2_000
-_SWEEP_PAGE = 1_000
+PROFILES_PER_COMMIT = 5_000
+COMMIT_SECONDS = 0.02
+# Records of other engines' partitions that are passed over before the offset is stored.
+_OFFSETS_PER_COMMIT = 10_000
 _EMPTY = Workspace(version="")
 
 _log = structlog.get_logger("engine")
 _decode_activate = msgspec.msgpack.Decoder(Activate).decode
 
 
-@dataclass(slots=True)
-class _Pending:
-    """What the next commit will store."""
-
-    states: dict[int, ProfileState] = field(default_factory=dict)
-    deadlines: dict[int, int | None] = field(default_factory=dict)
-    memberships: list[MembershipRow] = field(default_factory=list)
-    outbox: list[OutboxRow] = field(default_factory=list)
-    versions: dict[int, str] = field(default_factory=dict)
-    poison: list[tuple[int, str]] = field(default_factory=list)
+class _ReductionFailed(Exception):
+    """The reducer failed on a record: the batch is done again, carefully."""
 
 
 class Engine:
-    """Owns the partitions p with p % engines == index."""
+    """Owns the partitions p with p % engines == index.
+
+    A record that cannot be reduced (a fault of ours, or bytes that are no event) does not stop the
+    others: it is kept in the state's `poison` table with its error, the profile stays as it was
+    before it, and the engine goes on. A deadline that fails to fire is taken away from its
+    profile, else it would come again at each tick.
+    """
 
     def __init__(
         self,
@@ -78,29 +73,32 @@ class Engine:
         self.partitions = frozenset(range(index, PARTITIONS, engines))
         self._owned: Collection[int] | None = None if engines == 1 else sorted(self.partitions)
         self._log = log
-        self._state = state
         self._load_workspace = load_workspace
         self._is_strict = is_strict
+        self._is_careful = False
         self._reducers: dict[str, Reducer] = {"": Reducer(_EMPTY)}
-        self._backfills: dict[tuple[str, str], dict[int, dict[int, object]]] = {}
+        self._backfills: dict[tuple[str, str], dict[int, Cells]] = {}
         self._outbox_done: dict[str, int] = {}
-        self._pending = _Pending()
-        self._reset()
+        self._work = WorkingSet(state)
+        self._seen = self._work.offset
+
+    @property
+    def offset(self) -> int:
+        """The offset up to which the stored state has come."""
+        return self._work.offset
 
     def step(self, limit: int = RECORDS_PER_COMMIT) -> int:
         """Reduce up to `limit` records and commit; return how many were read."""
-        records = self._log.read(self.offset, limit, self._owned)
-        if not records:
-            if self._outbox_done:
-                self._commit(self.offset)
-            return 0
+        records, seen = self._read(limit)
         try:
-            for record in records:
-                self._take(record)
-            self._commit(records[-1].offset)
+            if records:
+                self._advance(records, seen)
+            elif self._outbox_done or seen - self.offset >= _OFFSETS_PER_COMMIT:
+                self._commit(seen)
         except BaseException:
             self._reset()
             raise
+        self._seen = seen
         return len(records)
 
     def forget_outbox(self, kind: str, seq: int) -> None:
@@ -110,165 +108,164 @@ class Engine:
 
     def reducer_of(self, partition: int) -> Reducer:
         """Return the reducer of the version that is live in a partition."""
-        version = self._versions.get(partition, "")
+        version = self._work.versions.get(partition, "")
         reducer = self._reducers.get(version)
         if reducer is None:
             reducer = self._reducers[version] = Reducer(self._load_workspace(version))
         return reducer
 
-    # -- records ---------------------------------------------------------------------------------
+    # -- batches ---------------------------------------------------------------------------------
 
-    def _take(self, record: Record) -> None:
-        if record.kind == LINK:
-            return
+    def _read(self, limit: int) -> tuple[list[Record], int]:
+        """Return the next own records, and the offset up to which the log has been seen."""
+        end = 0 if self._owned is None else self._log.end()
+        records = self._log.read(self._seen, limit, self._owned)
+        if len(records) < limit:
+            # Up to that end nothing of ours was left: other engines' records need no second look.
+            return records, max(self._seen, end, records[-1].offset if records else 0)
+        return records, records[-1].offset
+
+    def _advance(self, records: list[Record], seen: int) -> None:
         try:
+            self._take_all(records)
+        except _ReductionFailed:
+            self._reset()
+            self._is_careful = True
+            try:
+                self._take_all(records)
+            finally:
+                self._is_careful = False
+        self._commit(seen)
+
+    def _take_all(self, records: list[Record]) -> None:
+        self._work.load({one.profile_id for one in records if one.profile_id})
+        begun = time.monotonic()
+        for record in records:
+            if record.offset <= self.offset:
+                continue  # committed before the batch had to be done again
             if record.kind == TICK:
                 self._tick(record)
             elif record.kind == ACTIVATE:
                 self._activate(record)
-            else:
-                state = self._load([record.profile_id]).get(record.profile_id)
-                out = self.reducer_of(record.partition).reduce(state, record)
-                self._keep(out, record.partition, record.offset)
+            elif record.kind != LINK:
+                self._apply(record, record.profile_id, self._reduce)
+            now = time.monotonic()
+            if now - begun >= COMMIT_SECONDS or len(self._work) >= PROFILES_PER_COMMIT:
+                self._commit(record.offset)
+                begun = now
+
+    def _commit(self, offset: int) -> None:
+        self._work.commit(offset, self._outbox_done)
+        self._outbox_done = {}
+
+    def _reset(self) -> None:
+        self._work.reset()
+        self._seen = self._work.offset
+        # Back-filled cells were handed out and may have been changed.
+        self._backfills.clear()
+
+    # -- records ---------------------------------------------------------------------------------
+
+    def _apply(
+        self,
+        record: Record,
+        profile_id: int,
+        act: Callable[[ProfileState | None, Record], Reduction],
+    ) -> None:
+        mark = self._work.mark(profile_id) if self._is_careful else None
+        try:
+            out = act(self._work.get(profile_id), record)
+            self._work.keep(out, record.partition, record.offset)
         except Exception as problem:
-            # The outermost loop of the engine: one bad record is recorded and must not stop
-            # the others. Its profile is read again, as it was before.
-            if self._is_strict or record.kind in (TICK, ACTIVATE):
+            if self._is_strict:
                 raise
-            self._hot.pop(record.profile_id, None)
-            self._pending.poison.append((record.offset, repr(problem)[:2_000]))
-            _log.error("record_poisoned", offset=record.offset, error=type(problem).__name__)
+            if mark is None:
+                raise _ReductionFailed from problem
+            # The outermost loop of the engine: what failed is recorded and must not stop the rest.
+            self._work.go_back(mark)
+            self._work.poison(record.offset, f"{record.kind} of {profile_id}: {problem!r}"[:2_000])
+            if record.kind == TICK:
+                self._work.silence(profile_id)
+            _log.error(
+                "record_poisoned",
+                offset=record.offset,
+                kind=record.kind,
+                profile_id=profile_id,
+                error=type(problem).__name__,
+            )
+
+    def _reduce(self, state: ProfileState | None, record: Record) -> Reduction:
+        return self.reducer_of(record.partition).reduce(state, record)
 
     def _tick(self, record: Record) -> None:
         reducer = self.reducer_of(record.partition)
-        pending = self._pending.deadlines
-        due = [one for one in self._state.due(record.partition, record.now) if one not in pending]
-        due += [
-            one
-            for one, at in pending.items()
-            if at is not None and at <= record.now and partition_of(one) == record.partition
-        ]
-        for page in _pages(sorted(due)):
-            for state in self._load(page).values():
-                self._keep(reducer.fire(state, record.now), record.partition, record.offset)
+
+        def fire(state: ProfileState | None, record: Record) -> Reduction:
+            return reducer.fire(_existing(state), record.now)
+
+        for page in pages(self._work.due(record.partition, record.now)):
+            for profile_id in self._work.load(page):
+                self._apply(record, profile_id, fire)
 
     def _activate(self, record: Record) -> None:
         """Make a version live in a partition: back-fill what is new, then sweep its profiles."""
         version = _decode_activate(record.body).version
+        before = self._work.versions.get(record.partition, "")
         old = self.reducer_of(record.partition)
-        before = self._versions.get(record.partition, "")
-        self._versions[record.partition] = version
-        self._pending.versions[record.partition] = version
+        self._work.set_version(record.partition, version)
         new = self.reducer_of(record.partition)
-        filled = self._backfilled(before, version, old, new, record.offset)
-        for page in self._profiles_of(record.partition):
-            for profile_id, state in self._load(page).items():
-                if state.merged_into:
-                    continue
-                fired = old.fire(state, record.now - 1)
-                self._keep(fired, record.partition, record.offset)
-                cells = filled.get(profile_id, {})
-                self._keep(
-                    new.activate(fired.state, record.now, cells), record.partition, record.offset
-                )
+        only = new.new_cells(None if before == "" else old)
+        filled = self._backfilled((before, version), new, only, record.offset)
+        parked: dict[int, list[int]] = {}
+
+        def activate(state: ProfileState | None, record: Record) -> Reduction:
+            fired = old.fire(_existing(state), record.now - 1)
+            one = fired.state
+            if one.parked and only:
+                parked[one.profile_id] = [waiting.offset for waiting in one.parked]
+                return fired
+            self._work.keep(fired, record.partition, record.offset)
+            return new.activate(one, record.now, filled.get(one.profile_id, {}))
+
+        def activate_parked(state: ProfileState | None, record: Record) -> Reduction:
+            one = _existing(state)
+            return new.activate(one, record.now, apart.get(one.profile_id, {}))
+
+        for page in self._work.pages(record.partition):
+            for profile_id, state in self._work.load(page).items():
+                if not state.merged_into:
+                    self._apply(record, profile_id, activate)
+        if parked:
+            # What waits in a profile for a merge will be added when it is reduced, so it must not
+            # be in the back-fill as well: these few get a pass of their own.
+            skip = frozenset(offset for offsets in parked.values() for offset in offsets)
+            apart = backfill(self._log, new, only, record.offset, parked.__contains__, skip=skip)
+            for profile_id in parked:
+                self._apply(record, profile_id, activate_parked)
+        self._forget()
 
     def _backfilled(
-        self, before: str, version: str, old: Reducer, new: Reducer, offset: int
-    ) -> dict[int, dict[int, object]]:
+        self, versions: tuple[str, str], new: Reducer, only: frozenset[int], offset: int
+    ) -> dict[int, Cells]:
         # The activate records of one version lie side by side: one pass serves all partitions.
-        key = (before, version)
-        if key not in self._backfills:
+        if versions not in self._backfills:
+            self._backfills = {
+                versions: backfill(self._log, new, only, offset, self._owns) if only else {}
+            }
+        return self._backfills[versions]
+
+    def _owns(self, profile_id: int) -> bool:
+        return partition_of(profile_id) in self.partitions
+
+    def _forget(self) -> None:
+        """Let go of what only the versions before needed."""
+        live = {self._work.versions.get(one, "") for one in self.partitions}
+        if len(live) == 1:
             self._backfills.clear()
-            only = new.new_cells(None if before == "" else old)
-            self._backfills[key] = (
-                backfill(self._log, new, only, offset, self.partitions) if only else {}
-            )
-        return self._backfills[key]
-
-    def _profiles_of(self, partition: int) -> Iterable[list[int]]:
-        fresh = sorted(one for one in self._pending.states if partition_of(one) == partition)
-        yield from _pages(fresh)
-        after = -1
-        while ids := self._state.profile_ids(partition, after, _SWEEP_PAGE):
-            after = ids[-1]
-            known = set(fresh)
-            yield [one for one in ids if one not in known]
-
-    # -- states ----------------------------------------------------------------------------------
-
-    def _load(self, profile_ids: list[int]) -> dict[int, ProfileState]:
-        found: dict[int, ProfileState] = {}
-        missing: list[int] = []
-        for one in profile_ids:
-            state = self._hot.get(one)
-            if state is None:
-                missing.append(one)
-            else:
-                self._hot.move_to_end(one)
-                found[one] = state
-        if missing:
-            for one, data in self._state.profiles(missing).items():
-                found[one] = self._hot[one] = decode(data)
-        return found
-
-    def _keep(self, out: Reduction, partition: int, offset: int) -> None:
-        state, pending = out.state, self._pending
-        profile_id = state.profile_id
-        self._hot[profile_id] = pending.states[profile_id] = state
-        pending.deadlines[profile_id] = out.deadline
-        for change in out.memberships:
-            pending.memberships.append(
-                MembershipRow(change.segment, profile_id, change.is_member, change.at, change.cause)
-            )
-        for effect in out.effects:
-            kind = "hand_over" if isinstance(effect, HandOver) else "send"
-            pending.outbox.append(
-                OutboxRow(
-                    0,
-                    effect.effect_id,
-                    kind,
-                    partition,
-                    offset,
-                    profile_id,
-                    msgspec.msgpack.encode(effect),
-                )
-            )
-
-    def _commit(self, offset: int) -> None:
-        pending = self._pending
-        self._state.commit(
-            Commit(
-                offset=offset,
-                profiles=[
-                    ProfileRow(
-                        one,
-                        partition_of(one),
-                        encode(state),
-                        pending.deadlines[one],
-                        bool(state.merged_into),
-                    )
-                    for one, state in pending.states.items()
-                ],
-                memberships=pending.memberships,
-                outbox=pending.outbox,
-                outbox_done=self._outbox_done,
-                versions=pending.versions,
-                poison=pending.poison,
-            )
-        )
-        self.offset = offset
-        self._pending = _Pending()
-        self._outbox_done = {}
-        while len(self._hot) > HOT_PROFILES_MAX:
-            self._hot.popitem(last=False)
-
-    def _reset(self) -> None:
-        self.offset = self._state.offset()
-        self._versions = dict(self._state.versions())
-        self._hot: OrderedDict[int, ProfileState] = OrderedDict()
-        self._pending = _Pending()
+            live.add("")
+            self._reducers = {one: kept for one, kept in self._reducers.items() if one in live}
 
 
-def _pages(ids: list[int]) -> Iterable[list[int]]:
-    for start in range(0, len(ids), _SWEEP_PAGE):
-        yield ids[start : start + _SWEEP_PAGE]
+def _existing(state: ProfileState | None) -> ProfileState:
+    assert state is not None
+    return state

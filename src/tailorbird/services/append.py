@@ -36,6 +36,8 @@ from tailorbird.profiles.identity import PROFILE, resolve
 SuppressionRule = Callable[[Event, int], Sequence[SuppressionChange]]
 
 _CATCH_UP_BATCH = 5_000
+# Records between two notes of how far the derived stores have come: a restart reads on from there.
+_OFFSETS_PER_NOTE = 50_000
 _decode_links = msgspec.msgpack.Decoder(Links).decode
 _decode_merge = msgspec.msgpack.Decoder(Merge).decode
 
@@ -57,6 +59,7 @@ class Appender:
         self._clock = clock
         self._suppression_rule = suppression_rule
         self._seen = Recent(log)
+        self._noted = 0
         self._catch_up()
 
     def write(
@@ -109,14 +112,22 @@ class Appender:
         if not records:
             return
         self._take_over_identity(records)
+        end = records[-1].offset
         changes = [
             change
             for event, (status, index, _) in zip(events, placed, strict=True)
             if event.concerns_suppression and status == ACCEPTED
-            for change in self._suppression_rule(decode_event(records[index]), records[index].now)
+            for change in self._changes_of(records[index])
         ]
         if changes:
-            self._suppression.apply(changes, records[-1].offset)
+            self._suppression.apply(changes, end)
+        if end - self._noted >= _OFFSETS_PER_NOTE:
+            self._note(end)
+
+    def _note(self, offset: int) -> None:
+        self._identity.apply((), (), offset)
+        self._suppression.apply((), offset)
+        self._noted = offset
 
     def _take_over_identity(self, records: Sequence[Record]) -> None:
         links: list[tuple[str, str, int, int]] = []
@@ -139,14 +150,19 @@ class Appender:
             after = records[-1].offset
         after = self._suppression.offset()
         while records := self._log.read(after, _CATCH_UP_BATCH):
-            changes = [
-                change
-                for record in records
-                if record.kind == EVENT
-                for change in self._suppression_rule(decode_event(record), record.now)
-            ]
+            changes = [change for record in records for change in self._changes_of(record)]
             after = records[-1].offset
-            self._suppression.apply(changes, after)
+            if changes:
+                self._suppression.apply(changes, after)
+        self._note(self._log.end())
+
+    def _changes_of(self, record: Record) -> Sequence[SuppressionChange]:
+        if record.kind != EVENT:
+            return ()
+        try:
+            return self._suppression_rule(decode_event(record), record.now)
+        except msgspec.DecodeError:
+            return ()  # no event at all: the engine puts it among the poison
 
 
 class Recent:

@@ -7,7 +7,7 @@ monoids the order of merging does not matter.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 import msgspec
 
@@ -17,7 +17,6 @@ from tailorbird.events.event import (
     Merge,
     Record,
     decode_event,
-    partition_of,
 )
 from tailorbird.language.accumulators import Cells
 from tailorbird.ports.event_log import EventLog
@@ -32,23 +31,38 @@ def backfill(
     reducer: Reducer,
     only: frozenset[int],
     before: int,
-    partitions: Collection[int],
+    is_wanted: Callable[[int], bool],
+    *,
+    skip: Collection[int] = (),
 ) -> dict[int, Cells]:
-    """Fold the events with offset < `before` into the cells `only` of profiles in `partitions`."""
+    """Fold the events with offset < `before` into the cells `only` of the wanted profiles.
+
+    Args:
+        log: Read twice: once for who merged with whom, once for the events.
+        reducer: That of the version which goes live.
+        only: Ids of the accumulators to fill.
+        before: Offset of the activation.
+        is_wanted: Says of a profile id (of a survivor of merges) whether to fill it.
+        skip: Offsets of events that the profiles will get in another way.
+    """
     winners = _winners(log, before)
     filled: dict[int, Cells] = {}
     for record in _records(log, before):
-        if record.kind != EVENT:
+        if record.kind != EVENT or record.offset in skip:
             continue
         profile_id = record.profile_id
         while profile_id in winners:
             profile_id = winners[profile_id]
-        if partition_of(profile_id) not in partitions:
+        if not is_wanted(profile_id):
             continue
+        try:
+            event = decode_event(record)
+        except msgspec.DecodeError:
+            continue  # the engine has put it among the poison
         cells = filled.get(profile_id)
         if cells is None:
             cells = filled[profile_id] = {}
-        reducer.fold(cells, decode_event(record), only)
+        reducer.fold(cells, event, only)
     return filled
 
 

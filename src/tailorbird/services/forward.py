@@ -8,10 +8,9 @@ from tailorbird.base.hashing import hash64
 from tailorbird.events.event import ABSORB, Absorb, encode, partition_of
 from tailorbird.ports.event_log import Draft
 from tailorbird.ports.log_writer import RETRY, LogWriter
-from tailorbird.ports.state_store import StateStore
+from tailorbird.ports.state_store import HAND_OVER, StateStore
 from tailorbird.reducer.effects import HandOver
 
-HAND_OVER = "hand_over"
 _BATCH = 500
 _decode = msgspec.msgpack.Decoder(HandOver).decode
 

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 import structlog
 
 from tailorbird import bootstrap
+from tailorbird.ports.state_store import HAND_OVER, SEND
 from tailorbird.services.advance import RECORDS_PER_COMMIT, Engine
-from tailorbird.services.forward import HAND_OVER, forward_hand_overs
+from tailorbird.services.forward import forward_hand_overs
 from tailorbird.worker.logs import configure_logs
 from tailorbird.worker.settings import RoleSettings
 
@@ -66,7 +67,7 @@ async def _serve(settings: RoleSettings) -> None:
             pause = min(pause * 2, longest)
         if loop.time() - looked_at > CURSOR_SECONDS:
             looked_at = loop.time()
-            engine.forget_outbox("send", taken_over())
+            engine.forget_outbox(SEND, taken_over())
             handed = await forward_hand_overs(state, writer, handed)
         await asyncio.sleep(0 if count == RECORDS_PER_COMMIT else pause)
     await writer.close()

@@ -24,9 +24,10 @@ from tailorbird.events.event import (
 )
 from tailorbird.ports.event_log import Draft
 from tailorbird.ports.log_writer import Answer, EventDraft
+from tailorbird.ports.state_store import HAND_OVER
 from tailorbird.services.advance import Engine
 from tailorbird.services.append import Appender
-from tailorbird.services.forward import HAND_OVER, forward_hand_overs
+from tailorbird.services.forward import forward_hand_overs
 from tailorbird.testing.building import DAY, HOUR, START, journey, send, wait, workspace_of
 from tailorbird.workspace.definitions import Workspace
 
@@ -259,5 +260,5 @@ def test_one_bad_record_is_kept_aside_and_the_engine_goes_on() -> None:
     bad = EventDraft([("user_id", "x")], 77, b"\xc1 not msgpack")
     world.appender.write([bad, draft("viewed", "m1", START, "u", None)])
     world.settle()
-    assert [offset for offset, _ in world.state.poison] == [66]
+    assert [offset for offset, _ in world.state.poisoned(10)] == [66]
     assert world.state.count() == 1

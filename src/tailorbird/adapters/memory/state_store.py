@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tailorbird.ports.state_store import Commit, OutboxRow, ProfileRow
+from tailorbird.ports.state_store import SEND, Commit, OutboxRow, ProfileRow
 
 
 class MemoryStateStore:
@@ -18,7 +18,7 @@ class MemoryStateStore:
         self._versions: dict[int, str] = {}
         self._offset = 0
         self._seq = 0
-        self.poison: list[tuple[int, str]] = []
+        self._poison: dict[int, str] = {}
 
     def commit(self, commit: Commit) -> None:
         """Store a batch."""
@@ -47,7 +47,7 @@ class MemoryStateStore:
                 if self._outbox[seq].kind == kind:
                     self._effects.discard(self._outbox.pop(seq).effect_id)
         self._versions.update(commit.versions)
-        self.poison += commit.poison
+        self._poison.update(commit.poison)
         self._offset = commit.offset
 
     def offset(self) -> int:
@@ -83,14 +83,22 @@ class MemoryStateStore:
         rows = (row for row in self._profiles.values() if row.partition == partition)
         return sorted(row.profile_id for row in rows if row.profile_id > after)[:limit]
 
-    def outbox(self, after: int, limit: int, kind: str = "send") -> list[OutboxRow]:
+    def outbox(self, after: int, limit: int, kind: str = SEND) -> list[OutboxRow]:
         """Return outbox rows of a kind after a sequence number."""
         rows = [row for seq, row in self._outbox.items() if seq > after and row.kind == kind]
         return rows[:limit]
 
+    def number_outbox_after(self, seq: int) -> None:
+        """Give outbox rows numbers above `seq`."""
+        self._seq = max(self._seq, seq)
+
+    def poisoned(self, limit: int) -> list[tuple[int, str]]:
+        """Return what could not be reduced, newest first."""
+        return sorted(self._poison.items(), reverse=True)[:limit]
+
     def segment_sizes(self) -> dict[str, int]:
         """Return the number of members of each segment."""
-        return {name: len(members) for name, members in self._members.items()}
+        return {name: len(members) for name, members in self._members.items() if members}
 
     def members(self, segment: str, after: int, limit: int) -> list[tuple[int, int]]:
         """Return (profile id, since) of members after an id."""

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from tailorbird.adapters.sqlite.connection import connect, connect_reader, transaction
 
 _MIGRATIONS = Path(__file__).parent / "sql" / "identity"
 _REDIRECTS_MAX = 1_000
+# About 250 bytes each.
+REMEMBERED_MAX = 50_000
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 
 
 class SqliteIdentityStore:
-    """Written by the log's writer alone, right after each commit; others read."""
+    """Written by the log's writer alone, right after each commit; others read.
 
-    def __init__(self, path: Path, *, is_writer: bool = False) -> None:
+    The writer asks for every event, so it remembers the latest answers; readers would not learn
+    of changes and remember nothing.
+    """
+
+    def __init__(
+        self, path: Path, *, is_writer: bool = False, remembered_max: int = REMEMBERED_MAX
+    ) -> None:
+        self._is_writer = is_writer
+        self._remembered_max = remembered_max
+        self._found: OrderedDict[tuple[str, str], int] = OrderedDict()
+        self._winners: OrderedDict[int, int | None] = OrderedDict()
         if is_writer:
             self._connection = connect(path, synchronous="NORMAL", migrations=_MIGRATIONS)
         else:
@@ -22,10 +39,18 @@ class SqliteIdentityStore:
 
     def find(self, kind: str, value: str) -> int | None:
         """Return the profile that an identifier points at, redirects followed."""
+        key = (kind, value)
+        known = self._found.get(key)
+        if known is not None:
+            self._found.move_to_end(key)
+            return self.resolve(known)
         row = self._connection.execute(
-            "SELECT profile_id FROM identifier WHERE kind = ? AND value = ?", (kind, value)
+            "SELECT profile_id FROM identifier WHERE kind = ? AND value = ?", key
         ).fetchone()
-        return None if row is None else self.resolve(row[0])
+        if row is None:
+            return None
+        self._remember(self._found, key, row[0])
+        return self.resolve(row[0])
 
     def identifiers(self, profile_id: int) -> list[tuple[str, str]]:
         """Return the identifiers that point at a profile, those of merged ones included."""
@@ -45,7 +70,7 @@ class SqliteIdentityStore:
         offset: int,
     ) -> None:
         """Take over links and merges; see the port."""
-        links = list(links)
+        links, merges = list(links), list(merges)
         with transaction(self._connection):
             self._connection.executemany(
                 "INSERT OR REPLACE INTO identifier VALUES (?, ?, ?)", [row[:3] for row in links]
@@ -53,22 +78,22 @@ class SqliteIdentityStore:
             self._connection.executemany(
                 "INSERT OR IGNORE INTO profile VALUES (?, ?)", [row[2:] for row in links]
             )
-            self._connection.executemany(
-                "INSERT OR REPLACE INTO redirect VALUES (?, ?)", list(merges)
-            )
+            self._connection.executemany("INSERT OR REPLACE INTO redirect VALUES (?, ?)", merges)
             self._connection.execute(
                 "UPDATE progress SET value = ? WHERE name = 'offset'", (offset,)
             )
+        for kind, value, profile_id, _ in links:
+            self._remember(self._found, (kind, value), profile_id)
+        for loser_id, winner_id in merges:
+            self._remember(self._winners, loser_id, winner_id)
 
     def resolve(self, profile_id: int) -> int:
         """Follow redirects to the surviving id."""
         for _ in range(_REDIRECTS_MAX):
-            row = self._connection.execute(
-                "SELECT winner_id FROM redirect WHERE loser_id = ?", (profile_id,)
-            ).fetchone()
-            if row is None:
+            winner_id = self._winner(profile_id)
+            if winner_id is None:
                 return profile_id
-            profile_id = row[0]
+            profile_id = winner_id
         raise AssertionError(f"redirects of profile {profile_id} go in a circle")
 
     def known_since(self, profile_id: int) -> int | None:
@@ -86,6 +111,25 @@ class SqliteIdentityStore:
         """Return the log offset reached."""
         row = self._connection.execute("SELECT value FROM progress WHERE name = 'offset'")
         return int(row.fetchone()[0])
+
+    def _winner(self, profile_id: int) -> int | None:
+        if profile_id in self._winners:
+            self._winners.move_to_end(profile_id)
+            return self._winners[profile_id]
+        row = self._connection.execute(
+            "SELECT winner_id FROM redirect WHERE loser_id = ?", (profile_id,)
+        ).fetchone()
+        winner_id = None if row is None else int(row[0])
+        self._remember(self._winners, profile_id, winner_id)
+        return winner_id
+
+    def _remember(self, answers: OrderedDict[_Key, _Value], key: _Key, value: _Value) -> None:
+        if not self._is_writer:
+            return
+        answers[key] = value
+        answers.move_to_end(key)
+        if len(answers) > self._remembered_max:
+            answers.popitem(last=False)
 
     def close(self) -> None:
         """Close the file."""

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tailorbird.adapters.sqlite.connection import connect, connect_reader, transaction
-from tailorbird.ports.state_store import Commit, MembershipRow, OutboxRow
+from tailorbird.events.event import PARTITIONS
+from tailorbird.ports.state_store import SEND, Commit, MembershipRow, OutboxRow
 
 _SQL = Path(__file__).parent / "sql"
 _MIGRATIONS = _SQL / "state"
 _UPSERT_PROFILE = (_SQL / "upsert_profile.sql").read_text()
+_DUE_PARTITIONS = (_SQL / "due_partitions.sql").read_text()
 _CHUNK = 500
 
 
@@ -84,12 +86,7 @@ class SqliteStateStore:
 
     def due_partitions(self, until: int) -> dict[int, int]:
         """Return the earliest due deadline of each partition that has one."""
-        rows = self._connection.execute(
-            "SELECT partition, min(deadline) FROM profile"
-            " WHERE deadline IS NOT NULL AND deadline <= ? GROUP BY partition",
-            (until,),
-        )
-        return dict(rows.fetchall())
+        return dict(self._connection.execute(_DUE_PARTITIONS, (PARTITIONS, until)).fetchall())
 
     def profile_ids(self, partition: int, after: int, limit: int) -> list[int]:
         """Page through the profile ids of a partition."""
@@ -99,7 +96,7 @@ class SqliteStateStore:
         )
         return [row[0] for row in rows.fetchall()]
 
-    def outbox(self, after: int, limit: int, kind: str = "send") -> list[OutboxRow]:
+    def outbox(self, after: int, limit: int, kind: str = SEND) -> list[OutboxRow]:
         """Return outbox rows of a kind after a sequence number."""
         rows = self._connection.execute(
             "SELECT seq, effect_id, kind, partition, offset, profile_id, body FROM outbox"
@@ -108,9 +105,26 @@ class SqliteStateStore:
         )
         return [OutboxRow(*row) for row in rows.fetchall()]
 
+    def number_outbox_after(self, seq: int) -> None:
+        """Give outbox rows numbers above `seq`; see the port."""
+        # `sqlite_sequence` is where AUTOINCREMENT keeps the largest number ever given.
+        with transaction(self._connection):
+            known = self._number("SELECT max(seq) FROM sqlite_sequence WHERE name = 'outbox'")
+            if known < seq:
+                self._connection.execute("DELETE FROM sqlite_sequence WHERE name = 'outbox'")
+                self._connection.execute("INSERT INTO sqlite_sequence VALUES ('outbox', ?)", (seq,))
+
+    def poisoned(self, limit: int) -> list[tuple[int, str]]:
+        """Return what could not be reduced, newest first."""
+        rows = self._connection.execute(
+            "SELECT offset, error FROM poison ORDER BY offset DESC LIMIT ?", (limit,)
+        )
+        return rows.fetchall()
+
     def segment_sizes(self) -> dict[str, int]:
         """Return the number of members of each segment."""
-        return dict(self._connection.execute("SELECT name, size FROM segment").fetchall())
+        rows = self._connection.execute("SELECT name, size FROM segment WHERE size > 0")
+        return dict(rows.fetchall())
 
     def members(self, segment: str, after: int, limit: int) -> list[tuple[int, int]]:
         """Return (profile id, since) of members after an id."""
@@ -185,7 +199,7 @@ class SqliteStateStore:
 
     def _number(self, sql: str) -> int:
         try:
-            return int(self._connection.execute(sql).fetchone()[0])
+            return int(self._connection.execute(sql).fetchone()[0] or 0)
         except sqlite3.OperationalError as problem:
             # A reader may come before the owner has made the tables.
             if "no such table" in str(problem):

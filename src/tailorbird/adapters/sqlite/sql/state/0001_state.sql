@@ -30,6 +30,7 @@ CREATE TABLE outbox (
     profile_id INTEGER NOT NULL,
     body BLOB NOT NULL
 );
+CREATE INDEX outbox_kind ON outbox (kind, seq);
 
 CREATE TABLE progress (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 INSERT INTO progress VALUES ('offset', 0), ('profiles', 0);
