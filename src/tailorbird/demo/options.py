@@ -19,6 +19,5 @@ class DemoOptions:
     port: int = 8000
     speed: float = 0.0
     days: int = 0
-    step_hours: int = 6
     does_exit: bool = False
     has_simulated_reader: bool = False

@@ -14,7 +14,9 @@ from tailorbird.demo.display import Standing
 
 BATCH_BYTES_MAX = 400_000
 BATCH_ITEMS_MAX = 400
-_HOUR = 3_600_000_000
+# The shop is awake by day: the clock stops a minute after nine, at two and at eight.
+STOPS_MINUTES = (9 * 60 + 1, 14 * 60, 20 * 60)
+_MINUTE = 60_000_000
 
 
 class Replay:
@@ -28,12 +30,10 @@ class Replay:
         self,
         client: Client,
         *,
-        step_hours: int,
         days_per_second: float,
         after_step: Callable[[Standing], None],
     ) -> None:
         self._client = client
-        self._step = step_hours * _HOUR
         self._days_per_second = days_per_second
         self._after_step = after_step
         self.standing = Standing()
@@ -42,9 +42,7 @@ class Replay:
         """Replay from `start` to `end` (microseconds UTC)."""
         begun = time.monotonic()
         pending = next(calls, None)
-        now = start
-        while now < end:
-            now = min(now + self._step, end)
+        for now in stops(start, end):
             self._client.move_clock(format_micros(now))
             messages: list[dict[str, Any]] = []
             while pending is not None and pending.at <= now:
@@ -69,6 +67,16 @@ class Replay:
         if self._days_per_second:
             due = begun + (now - start) / DAY / self._days_per_second
             time.sleep(max(due - time.monotonic(), 0))
+
+
+def stops(start: int, end: int) -> Iterator[int]:
+    """Yield the instants at which the clock stops, `end` last."""
+    for day in range(start - start % DAY, end, DAY):
+        for minutes in STOPS_MINUTES:
+            at = day + minutes * _MINUTE
+            if start < at < end:
+                yield at
+    yield end
 
 
 def batches(messages: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

@@ -74,7 +74,6 @@ def run(options: DemoOptions) -> int:
 
             replay = Replay(
                 client,
-                step_hours=options.step_hours,
                 days_per_second=options.speed,
                 after_step=after_step,
             )

@@ -55,6 +55,7 @@ from tailorbird.reducer.reducer import Reducer
 from tailorbird.workspace.definitions import TemplateDefinition, Workspace
 
 ROUND_MAX = 200
+HANDING_OVER_MAX = 10  # as many as the sender has connections
 RETRY_SECONDS_MIN = 30
 RETRY_SECONDS_MAX = 3_600
 ATTEMPTS_MAX = 30
@@ -148,30 +149,65 @@ class Delivery:
     # -- one round -------------------------------------------------------------------------------
 
     async def _round(self) -> int:
+        """Deliver what is due, a few at a time: while some travel, the next are written.
+
+        Only as many messages are `handing_over` as there are connections, so a crash leaves no
+        more unknown.
+        """
         version = self._live_version()
         messages = self._ledger.waiting(self._clock.now(), ROUND_MAX)
         if not messages or version is None:
             return 0
         reducer = self._reducer(version)
-        ready: list[_Ready] = []
-        settled: list[Message] = []
         addressed: set[str] = set()
-        for message in messages:
-            made = self._prepare(message, reducer, addressed)
-            if made is None:
-                settled.append(message)
-            else:
-                ready.append(made)
-        self._ledger.update([*settled, *(one.message for one in ready)])
-        results = await asyncio.gather(
-            *(self._sender.hand_over(one.sender, one.address, one.data) for one in ready)
-        )
-        now = self._clock.now()
-        for one, result in zip(ready, results, strict=True):
-            self._note(one.message, result, now)
-        self._ledger.update([one.message for one in ready])
-        self._tell_mail_status(results)
+        travelling: list[tuple[_Ready, asyncio.Task[HandOverResult]]] = []
+        for start in range(0, len(messages), HANDING_OVER_MAX):
+            written: list[_Ready] = []
+            settled: list[Message] = []
+            for message in messages[start : start + HANDING_OVER_MAX]:
+                made = self._prepare(message, reducer, addressed)
+                if made is None:
+                    settled.append(message)
+                else:
+                    written.append(made)
+                await asyncio.sleep(0)
+            await self._arrive(travelling)
+            travelling = self._leave(written, settled)
+        await self._arrive(travelling)
         return len(messages)
+
+    def _leave(
+        self, written: list[_Ready], settled: list[Message]
+    ) -> list[tuple[_Ready, asyncio.Task[HandOverResult]]]:
+        """Mark messages as being handed over, durably, and begin; suppression is read last."""
+        now = self._clock.now()
+        leaving: list[_Ready] = []
+        for one in written:
+            reason = self._suppression.reason(address_hash(one.address), one.message.topic)
+            if reason is None:
+                leaving.append(one)
+            else:
+                reason = f"the address is suppressed: {reason}"
+                _settle(one.message, standing.SUPPRESSED, reason, now)
+                settled.append(one.message)
+        self._ledger.update([*settled, *(one.message for one in leaving)])
+        return [
+            (one, asyncio.create_task(self._sender.hand_over(one.sender, one.address, one.data)))
+            for one in leaving
+        ]
+
+    async def _arrive(
+        self, travelling: Sequence[tuple[_Ready, asyncio.Task[HandOverResult]]]
+    ) -> None:
+        """Wait for the answers and note them in one commit."""
+        if not travelling:
+            return
+        results = await asyncio.gather(*(task for _, task in travelling))
+        now = self._clock.now()
+        for (one, _), result in zip(travelling, results, strict=True):
+            self._note(one.message, result, now)
+        self._ledger.update([one.message for one, _ in travelling])
+        self._tell_mail_status(results)
 
     def _prepare(self, message: Message, reducer: Reducer, addressed: set[str]) -> _Ready | None:
         """Decide and render one message; None where it does not leave now (and says why)."""

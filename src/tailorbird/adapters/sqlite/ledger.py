@@ -40,8 +40,11 @@ class SqliteLedger:
     def __init__(self, path: Path, *, is_writer: bool = False) -> None:
         if is_writer:
             self._connection = connect(path, synchronous="FULL", migrations=_MIGRATIONS)
+            # For what a power loss may take back, because it would be done again all the same:
+            # intents go back with their cursor, reports are known to the log.
+            self._repeatable = connect(path, synchronous="NORMAL")
         else:
-            self._connection = connect_reader(path)
+            self._connection = self._repeatable = connect_reader(path)
 
     @staticmethod
     def cursor_in(path: Path, state: int) -> int:
@@ -64,9 +67,9 @@ class SqliteLedger:
 
     def take_over(self, state: int, messages: Sequence[Message], cursor: int) -> None:
         """Store intents and the cursor."""
-        with transaction(self._connection):
-            self._connection.executemany(_INSERT, [_row(message) for message in messages])
-            self._connection.execute("INSERT OR REPLACE INTO cursor VALUES (?, ?)", (state, cursor))
+        with transaction(self._repeatable):
+            self._repeatable.executemany(_INSERT, [_row(message) for message in messages])
+            self._repeatable.execute("INSERT OR REPLACE INTO cursor VALUES (?, ?)", (state, cursor))
 
     def waiting(self, now: int, limit: int) -> list[Message]:
         """Return messages whose next attempt is due."""
@@ -114,8 +117,8 @@ class SqliteLedger:
     def mark_reported(self, effect_ids: Sequence[str]) -> None:
         """Note that the log has the outcomes."""
         if effect_ids:
-            with transaction(self._connection):
-                self._connection.executemany(
+            with transaction(self._repeatable):
+                self._repeatable.executemany(
                     "UPDATE message SET reported = 1 WHERE effect_id = ?",
                     [(one,) for one in effect_ids],
                 )
@@ -187,6 +190,7 @@ class SqliteLedger:
 
     def close(self) -> None:
         """Close the file."""
+        self._repeatable.close()
         self._connection.close()
 
     def _select(self, sql: str, values: Sequence[object]) -> list[Message]:
