@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 
 from tailorbird.base.time import from_micros
+from tailorbird.delivery.addresses import wire_address
 
 _UNSAFE = re.compile(r"[\r\n\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+")
 _ATEXT = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ .-]*")
@@ -60,7 +61,7 @@ def assemble(envelope: Envelope) -> bytes:
         "MIME-Version: 1.0",
         f'Content-Type: multipart/alternative; boundary="{boundary}"',
     ]
-    head = "\r\n".join(lines).encode("utf-8")
+    head = "\r\n".join(lines).encode("utf-8", "replace")
     parts = [
         _part(boundary, "text/plain", envelope.text),
         _part(boundary, "text/html", envelope.html),
@@ -69,7 +70,7 @@ def assemble(envelope: Envelope) -> bytes:
 
 
 def _part(boundary: str, kind: str, body: str) -> bytes:
-    data = body.replace("\r\n", "\n").replace("\n", "\r\n").encode("utf-8")
+    data = body.replace("\r\n", "\n").replace("\n", "\r\n").encode("utf-8", "replace")
     encoded = b"".join(
         b2a_base64(data[start : start + _LINE_BYTES], newline=False) + b"\r\n"
         for start in range(0, len(data), _LINE_BYTES)
@@ -83,6 +84,7 @@ def _part(boundary: str, kind: str, body: str) -> bytes:
 
 def _mailbox(name: str, address: str) -> str:
     address = _clean(address)
+    address = wire_address(address) or address
     if not name:
         return address
     name = _clean(name)

@@ -61,3 +61,11 @@ def test_dates_and_ids_are_those_of_the_message() -> None:
     assert parsed["date"] == "Sun, 01 Mar 2026 12:00:00 +0000"
     assert parsed["message-id"] == "<ab12@shop.example>"
     assert parsed["list-unsubscribe"] == "<https://x.example/u/1>"
+
+
+def test_a_domain_beyond_ascii_is_written_as_servers_read_it() -> None:
+    assert made(to_address="ada@bücher.example")["to"] == "ada@xn--bcher-kva.example"
+
+
+def test_a_surrogate_half_breaks_nothing() -> None:
+    assert made(subject="a\ud800b", text="\ud800", html="\ud800", from_name="\ud800")["subject"]

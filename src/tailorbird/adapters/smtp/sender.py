@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 import aiosmtplib
 
 from tailorbird.base.problems import TailorbirdError
+from tailorbird.delivery.addresses import wire_address
 from tailorbird.ports.mail_sender import (
     Accepted,
     HandOverResult,
@@ -42,15 +43,18 @@ class SmtpSender:
         """
         parts = urlsplit(url)
         if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
+            # The URL may hold a password: it is not repeated.
             raise SmtpUrlProblem(
-                f"smtp_url {url!r} is not an SMTP URL; write smtp://mail.example:587"
+                "smtp_url is not an SMTP URL; write smtp://mail.example:587"
                 " or smtps://mail.example:465, with user:password@ before the host if needed"
             )
         self._host = parts.hostname
         try:
             self._port = parts.port or _DEFAULT_PORTS[parts.scheme]
         except ValueError:
-            raise SmtpUrlProblem(f"smtp_url {url!r} has a port that is no number") from None
+            raise SmtpUrlProblem(
+                f"smtp_url for the host {parts.hostname} has a port that is no number up to 65535"
+            ) from None
         self._is_tls = parts.scheme == "smtps"
         self._starttls = {"starttls=always": True, "starttls=never": False}.get(parts.query)
         self._user = unquote(parts.username) if parts.username else None
@@ -60,12 +64,23 @@ class SmtpSender:
 
     async def hand_over(self, sender: str, recipient: str, message: bytes) -> HandOverResult:
         """Offer one message; see the port. Never raises for what a server does."""
+        to = wire_address(recipient)
+        if to is None:
+            return Refused(code=553, answer="553 no such address can be written", is_permanent=True)
         async with self._places:
             found = await self._connection()
             if isinstance(found, Unreachable):
                 return found
             connection, count = found
-            result = await _transact(connection, sender, recipient, message)
+            result = await _transact(connection, sender, to, message)
+            if isinstance(result, Unreachable) and count:
+                # The server ended a conversation that idled: that says nothing about the server.
+                await _quit(connection)
+                found = await self._connection(is_fresh=True)
+                if isinstance(found, Unreachable):
+                    return found
+                connection, count = found
+                result = await _transact(connection, sender, to, message)
             is_usable = isinstance(result, (Accepted, Refused)) and connection.is_connected
             if is_usable and count + 1 < MESSAGES_PER_CONNECTION_MAX:
                 self._idle.append((connection, count + 1))
@@ -75,7 +90,7 @@ class SmtpSender:
 
     async def check(self) -> str | None:
         """Return None where the server answers, else the reason why not."""
-        found = await self._connection()
+        found = await self._connection(is_fresh=True)
         if isinstance(found, Unreachable):
             return found.reason
         self._idle.append(found)
@@ -86,8 +101,10 @@ class SmtpSender:
         while self._idle:
             await _quit(self._idle.pop()[0])
 
-    async def _connection(self) -> tuple[aiosmtplib.SMTP, int] | Unreachable:
-        while self._idle:
+    async def _connection(
+        self, *, is_fresh: bool = False
+    ) -> tuple[aiosmtplib.SMTP, int] | Unreachable:
+        while self._idle and not is_fresh:
             connection, count = self._idle.pop()
             if connection.is_connected:
                 return connection, count
@@ -111,9 +128,15 @@ async def _transact(
     connection: aiosmtplib.SMTP, sender: str, recipient: str, message: bytes
 ) -> HandOverResult:
     is_offered = False
+    options, encoding = [], "ascii"
+    if not (sender.isascii() and recipient.isascii()):
+        if not connection.supports_extension("SMTPUTF8"):
+            answer_of_ours = "553 the mail server takes only addresses in ASCII (no SMTPUTF8)"
+            return Refused(code=553, answer=answer_of_ours, is_permanent=True)
+        options, encoding = ["SMTPUTF8"], "utf-8"
     try:
-        await connection.mail(sender)
-        await connection.rcpt(recipient)
+        await connection.mail(sender, options=options, encoding=encoding)
+        await connection.rcpt(recipient, encoding=encoding)
         is_offered = True
         answer = await connection.data(message)
     except aiosmtplib.SMTPResponseException as problem:
