@@ -13,13 +13,14 @@ from pathlib import Path
 
 from tailorbird.adapters.clock import MappedClock, SystemClock
 from tailorbird.adapters.smtp.sender import SmtpSender
-from tailorbird.adapters.socket.client import SocketLogWriter
+from tailorbird.adapters.socket.client import SocketLogWriter, is_listening
 from tailorbird.adapters.sqlite.connection import StorageProblem, refuse_network_disk
 from tailorbird.adapters.sqlite.control_store import SqliteControlStore
 from tailorbird.adapters.sqlite.dead_letters import SqliteDeadLetters
 from tailorbird.adapters.sqlite.event_log import SqliteEventLog
 from tailorbird.adapters.sqlite.identity_store import SqliteIdentityStore
 from tailorbird.adapters.sqlite.ledger import SqliteLedger
+from tailorbird.adapters.sqlite.ownership import Ownership
 from tailorbird.adapters.sqlite.state_store import SqliteStateStore
 from tailorbird.adapters.sqlite.suppression_store import SqliteSuppressionStore
 from tailorbird.base.problems import ProblemsError
@@ -37,6 +38,39 @@ def prepare_data_folder(data: Path) -> None:
     """Make the folder; refuse one on a network file system."""
     data.mkdir(parents=True, exist_ok=True)
     refuse_network_disk(data)
+
+
+def own(data: Path, role: str) -> Ownership:
+    """Become the one process of a role in a data folder, until it ends.
+
+    Raises:
+        StorageProblem: another process is it.
+    """
+    return Ownership(data, role)
+
+
+def keep_number_of_engines(data: Path, engines: int) -> None:
+    """Hold a data folder to the number of engines that it began with.
+
+    Raises:
+        StorageProblem: another number shares the partitions out among its states.
+    """
+    control = open_control(data)
+    try:
+        control.set_default("engines", str(engines))
+        known = control.get("engines")
+    finally:
+        control.close()
+    if known != str(engines):
+        raise StorageProblem(
+            f"the states in {data} were made by {known} engines, not {engines};"
+            f" start with --engines {known}"
+        )
+
+
+def is_writer_listening(data: Path) -> bool:
+    """Say whether the writer of a data folder answers."""
+    return is_listening(socket_path(data))
 
 
 def socket_path(data: Path) -> Path:

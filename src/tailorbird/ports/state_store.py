@@ -107,7 +107,7 @@ class StateStore(Protocol):
         ...
 
     def segment_sizes(self) -> dict[str, int]:
-        """Return the number of members of each segment that has any."""
+        """Return the number of members of each segment that ever had any."""
         ...
 
     def members(self, segment: str, after: int, limit: int) -> list[tuple[int, int]]:

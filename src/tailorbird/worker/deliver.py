@@ -13,6 +13,7 @@ import structlog
 
 from tailorbird import bootstrap
 from tailorbird.worker.logs import configure_logs
+from tailorbird.worker.process import follow_supervisor
 from tailorbird.worker.settings import RoleSettings
 
 PAUSE_SECONDS_MIN = 0.002
@@ -29,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Deliver until SIGTERM."""
     settings = RoleSettings.from_argv(sys.argv[1:] if argv is None else argv)
     configure_logs("deliver", settings.log_level)
+    follow_supervisor(settings.supervisor)
     try:
         import uvloop
     except ImportError:

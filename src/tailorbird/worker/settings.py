@@ -23,6 +23,7 @@ class RoleSettings:
     clock: str = "system"  # or "simulated"
     smtp_url: str = ""  # empty: what the workspace says
     log_level: str = "info"
+    supervisor: int = 0  # process id without which the role ends; 0: it stands alone
 
     def to_argv(self) -> list[str]:
         """Return the words from which `from_argv` makes the same settings."""
@@ -44,4 +45,5 @@ class RoleSettings:
         parser.add_argument("--clock", choices=["system", "simulated"], default="system")
         parser.add_argument("--smtp-url", default="")
         parser.add_argument("--log-level", default="info")
+        parser.add_argument("--supervisor", type=int, default=0)
         return cls(**vars(parser.parse_args(argv)))

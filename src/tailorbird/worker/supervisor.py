@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -20,6 +21,8 @@ Background = Callable[[threading.Event], None]
 
 RESTART_SECONDS_MIN = 0.5
 RESTART_SECONDS_MAX = 15.0
+# Who ran this long is started again at once, not with the pause of its last fall.
+STEADY_SECONDS = 60.0
 STOP_SECONDS_MAX = 20.0
 _WRITER_READY_SECONDS_MAX = 30.0
 _LOOK_SECONDS = 0.1
@@ -34,6 +37,7 @@ class _Child:
     process: subprocess.Popen[bytes]
     pause: float = RESTART_SECONDS_MIN
     restart_at: float = 0.0
+    started_at: float = field(default_factory=time.monotonic)
 
 
 class Supervisor:
@@ -46,7 +50,7 @@ class Supervisor:
         roles: Sequence[str] = ROLES,
         background: Sequence[Background] = (),
     ) -> None:
-        self._settings = settings
+        self._settings = replace(settings, supervisor=os.getpid())
         self._roles = roles
         self._background = background
         self._children: list[_Child] = []
@@ -57,6 +61,7 @@ class Supervisor:
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: self._stop.set())
         bootstrap.prepare_data_folder(self._settings.data)
+        bootstrap.keep_number_of_engines(self._settings.data, self._settings.engines)
         threads = [
             threading.Thread(target=one, args=(self._stop,), daemon=True)
             for one in self._background
@@ -92,13 +97,16 @@ class Supervisor:
 
     def _start(self, role: str, settings: RoleSettings) -> _Child:
         words = [sys.executable, "-m", f"tailorbird.worker.{role}", *settings.to_argv()]
-        process = subprocess.Popen(words, stdin=subprocess.DEVNULL)
+        # A session of its own: Ctrl-C reaches the supervisor alone, which stops all in order.
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, start_new_session=True)
         _log.info("role_started", role=role, pid=process.pid)
         return _Child(role, settings, process)
 
     def _await_writer(self) -> None:
-        path = bootstrap.socket_path(self._settings.data)
-        self._await(path.exists, "the log's writer does not start; see its lines above")
+        self._await(
+            lambda: bootstrap.is_writer_listening(self._settings.data),
+            "the log's writer does not start; see its lines above",
+        )
 
     def _await_states(self) -> None:
         paths = [
@@ -125,12 +133,14 @@ class Supervisor:
                 continue
             now = time.monotonic()
             if not child.restart_at:
+                if now - child.started_at > STEADY_SECONDS:
+                    child.pause = RESTART_SECONDS_MIN
                 child.restart_at = now + child.pause
                 _log.error("role_died", role=child.role, code=code, restart_seconds=child.pause)
                 child.pause = min(child.pause * 2, RESTART_SECONDS_MAX)
             elif now >= child.restart_at:
                 child.process = self._start(child.role, child.settings).process
-                child.restart_at = 0.0
+                child.restart_at, child.started_at = 0.0, now
 
     def _stop_all(self) -> None:
         for role in ("web", "deliver", "engine", "writer"):

@@ -27,6 +27,7 @@ from tailorbird.web.pages import Pages
 from tailorbird.web.sessions import Sessions
 from tailorbird.web.tracking import Tracking
 from tailorbird.worker.logs import configure_logs
+from tailorbird.worker.process import follow_supervisor
 from tailorbird.worker.settings import RoleSettings
 
 _log = structlog.get_logger("web")
@@ -88,6 +89,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Serve HTTP until SIGTERM."""
     settings = RoleSettings.from_argv(sys.argv[1:] if argv is None else argv)
     configure_logs("web", settings.log_level)
+    follow_supervisor(settings.supervisor)
     try:
         import uvloop
     except ImportError:

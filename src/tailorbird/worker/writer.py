@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import os
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -23,12 +21,13 @@ from tailorbird.events.event import TICK
 from tailorbird.ports.clock import Clock, ClockProblem
 from tailorbird.ports.event_log import Draft
 from tailorbird.services.append import Appender
-from tailorbird.worker.logs import configure_logs
+from tailorbird.worker.process import calm_garbage_collector, run_role
 from tailorbird.worker.settings import RoleSettings
 
 LOOK_SECONDS = 0.02
 # In real time a partition gets a tick at most this often; a moved clock is followed at once.
 TICK_SECONDS_MIN = 0.05
+CHECKPOINT_SECONDS = 1.0
 CHECKPOINT_COMMITS = 200
 
 _log = structlog.get_logger("writer")
@@ -45,27 +44,28 @@ class Ticker:
         self._ticked: dict[int, tuple[int, float]] = {}
         self.moved = asyncio.Event()
 
-    async def run(self) -> None:
-        """Look for ever; at once when the clock was moved."""
-        while True:
+    async def run(self, stopped: asyncio.Event) -> None:
+        """Look until stopped; at once when the clock was moved."""
+        while not stopped.is_set():
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self.moved.wait(), LOOK_SECONDS)
             self.moved.clear()
-            await self._server.append(self._due())
+            now, due = self._clock.now(), self._due()
+            if due and await self._server.append([Draft(one, TICK, 0, b"") for one in due]):
+                self._ticked.update(dict.fromkeys(due, (now, time.monotonic())))
 
-    def _due(self) -> list[Draft]:
+    def _due(self) -> list[int]:
         now, wall = self._clock.now(), time.monotonic()
         is_real = self._settings.clock == "system"
-        drafts: list[Draft] = []
+        due: list[int] = []
         for store in self._open_states():
             for partition, deadline in store.due_partitions(now).items():
                 ticked_at, ticked_wall = self._ticked.get(partition, (-1, 0.0))
                 # A tick at or after the deadline lies in the log already: the engine is behind.
                 if ticked_at >= deadline or (is_real and wall - ticked_wall < TICK_SECONDS_MIN):
                     continue
-                self._ticked[partition] = (now, wall)
-                drafts.append(Draft(partition, TICK, 0, b""))
-        return drafts
+                due.append(partition)
+        return due
 
     def _open_states(self) -> list[SqliteStateStore]:
         for index in range(self._settings.engines):
@@ -78,26 +78,17 @@ class Ticker:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the writer until SIGTERM."""
     settings = RoleSettings.from_argv(sys.argv[1:] if argv is None else argv)
-    configure_logs("writer", settings.log_level)
-    try:
-        import uvloop
-    except ImportError:
-        asyncio.run(_serve(settings))
-    else:
-        uvloop.run(_serve(settings))
+    run_role("writer", settings, _serve)
 
 
-async def _serve(settings: RoleSettings) -> None:
+async def _serve(settings: RoleSettings, stopped: asyncio.Event) -> None:
     bootstrap.prepare_data_folder(settings.data)
+    ownership = bootstrap.own(settings.data, "writer")
     clock = bootstrap.open_clock(settings.data, settings.clock, is_writer=True)
     log = bootstrap.open_log(settings.data, is_writer=True)
-    appender = Appender(
-        log,
-        bootstrap.open_identity(settings.data, is_writer=True),
-        bootstrap.open_suppression(settings.data, is_writer=True),
-        clock,
-        changes_of,
-    )
+    identity = bootstrap.open_identity(settings.data, is_writer=True)
+    suppression = bootstrap.open_suppression(settings.data, is_writer=True)
+    appender = Appender(log, identity, suppression, clock, changes_of)
 
     def set_now(now: int) -> int:
         move = getattr(clock, "set_now", None)
@@ -108,41 +99,44 @@ async def _serve(settings: RoleSettings) -> None:
     server = WriterServer(appender, set_now, after_clock=lambda: ticker.moved.set())
     ticker = Ticker(settings, clock, server)
     path = bootstrap.socket_path(settings.data)
-    with contextlib.suppress(FileNotFoundError):
-        path.unlink()
+    _remove(path)
     listener = await asyncio.start_unix_server(server.serve_connection, str(path))
     path.chmod(0o600)
-    gc.freeze()
-    stopped = asyncio.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(name, stopped.set)
-    _log.info("ready", socket=str(path.name), end=log.end(), pid=os.getpid())
-    tasks = [
-        asyncio.create_task(server.commit_forever()),
-        asyncio.create_task(ticker.run()),
-        asyncio.create_task(_checkpoint_forever(server, log)),
+    calm_garbage_collector()
+    _log.info("ready", socket=path.name, end=log.end(), pid=os.getpid())
+    committing = asyncio.create_task(server.commit_forever())
+    ending = [
+        asyncio.create_task(ticker.run(stopped)),
+        asyncio.create_task(_keep_short(server, log, stopped)),
+        asyncio.create_task(stopped.wait()),
     ]
-    waiter = asyncio.create_task(stopped.wait())
-    done, _ = await asyncio.wait([*tasks, waiter], return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait([committing, *ending], return_when=asyncio.FIRST_COMPLETED)
     listener.close()
-    for task in done:
-        if task is not waiter:
-            task.result()
-    await server.commit_group()
-    for task in tasks:
-        task.cancel()
-    log.close()
     _remove(path)
-    _log.info("stopped", end="clean")
+    if committing.done() or not stopped.is_set():
+        # A fault of ours: end with it, the supervisor starts the writer anew.
+        for task in [committing, *ending]:
+            if task.done():
+                task.result()
+    await asyncio.gather(*ending)
+    await server.finish()
+    committing.cancel()
+    for one in (log, identity, suppression):
+        one.close()
+    ownership.release()
+    _log.info("stopped", end=log.end())
 
 
-async def _checkpoint_forever(server: WriterServer, log: SqliteEventLog) -> None:
+async def _keep_short(server: WriterServer, log: SqliteEventLog, stopped: asyncio.Event) -> None:
+    """Keep the write-ahead log short: most of the work beside the commits, the rest between two."""
     seen = 0
-    while True:
-        await asyncio.sleep(1)
+    while not stopped.is_set():
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(stopped.wait(), CHECKPOINT_SECONDS)
         if server.commits - seen >= CHECKPOINT_COMMITS:
             seen = server.commits
             await asyncio.to_thread(log.checkpoint)
+            await server.between_commits(log.checkpoint)
 
 
 def _remove(path: Path) -> None:

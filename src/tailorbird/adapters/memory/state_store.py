@@ -98,7 +98,7 @@ class MemoryStateStore:
 
     def segment_sizes(self) -> dict[str, int]:
         """Return the number of members of each segment."""
-        return {name: len(members) for name, members in self._members.items() if members}
+        return {name: len(members) for name, members in self._members.items()}
 
     def members(self, segment: str, after: int, limit: int) -> list[tuple[int, int]]:
         """Return (profile id, since) of members after an id."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,16 @@ from tailorbird.ports.event_log import Draft
 from tailorbird.ports.log_writer import RETRY, Answer, EventDraft
 
 ANSWER_SECONDS_MAX = 30.0
+
+
+def is_listening(path: Path) -> bool:
+    """Say whether a writer listens there; a socket's file may outlive its process."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
 
 
 class SocketLogWriter:
@@ -90,11 +101,13 @@ class SocketLogWriter:
     async def _connected(self) -> asyncio.StreamWriter:
         async with self._connecting:
             if self._stream is None or self._stream.is_closing():
-                reader, self._stream = await asyncio.open_unix_connection(str(self._path))
-                self._listener = asyncio.create_task(self._listen(reader))
+                self._drop()  # who still waits on the old one must send again
+                reader, stream = await asyncio.open_unix_connection(str(self._path))
+                self._stream = stream
+                self._listener = asyncio.create_task(self._listen(reader, stream))
             return self._stream
 
-    async def _listen(self, reader: asyncio.StreamReader) -> None:
+    async def _listen(self, reader: asyncio.StreamReader, stream: asyncio.StreamWriter) -> None:
         try:
             while (frame := await read_frame(reader)) is not None:
                 waiting = self._waiting.get(frame.id)
@@ -103,7 +116,9 @@ class SocketLogWriter:
         except OSError:
             pass
         finally:
-            self._drop()
+            stream.close()
+            if self._stream is stream or self._stream is None:
+                self._drop()
 
     def _drop(self) -> None:
         if self._stream is not None:

@@ -7,6 +7,7 @@ cheap. A full queue answers `refused`, which callers pass on as a retry.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -23,6 +24,7 @@ _log = structlog.get_logger("writer")
 
 GROUP_ITEMS_MAX = 5_000
 QUEUE_ITEMS_MAX = 50_000
+FLUSH_SECONDS_MAX = 1.0
 
 
 class Appending(Protocol):
@@ -55,6 +57,7 @@ class WriterServer:
         self._appender = appender
         self._set_now = set_now
         self._after_clock = after_clock
+        self._streams: set[asyncio.StreamWriter] = set()
         self._waiting: list[_Waiting] = []
         self._queued = 0
         self._arrived = asyncio.Event()
@@ -65,6 +68,7 @@ class WriterServer:
         self, reader: asyncio.StreamReader, stream: asyncio.StreamWriter
     ) -> None:
         """Read requests of one client until it leaves."""
+        self._streams.add(stream)
         try:
             while (frame := await read_frame(reader)) is not None:
                 self._accept(frame, stream)
@@ -72,6 +76,7 @@ class WriterServer:
             # A client that sends what is no frame is cut off; the others do not notice.
             pass
         finally:
+            self._streams.discard(stream)
             stream.close()
 
     async def commit_forever(self) -> None:
@@ -103,15 +108,31 @@ class WriterServer:
             del of_events[: len(one.events)], of_drafts[: len(one.drafts)]
             _send(one.stream, one.frame_id, frames.OK, answers)
 
-    async def append(self, drafts: list[Draft]) -> None:
-        """Append records of the writer's own (ticks); where the log refuses they come again."""
-        if not drafts:
-            return
+    async def append(self, drafts: list[Draft]) -> bool:
+        """Append records of the writer's own (ticks); False where the log refuses them."""
         try:
             async with self._appending:
                 await asyncio.to_thread(self._appender.write, [], drafts)
         except LogProblem as problem:
             _log.error("log_refused", items=len(drafts), reason=str(problem))
+            return False
+        return True
+
+    async def between_commits(self, act: Callable[[], object]) -> None:
+        """Run something in a thread while nothing is appended."""
+        async with self._appending:
+            await asyncio.to_thread(act)
+
+    async def finish(self) -> None:
+        """Commit and answer all that has come, then let the clients go; call with no listener."""
+        while self._waiting:
+            await self.commit_group()
+        async with self._appending:
+            pass  # the group under way, if any, is answered as soon as it lets go
+        for stream in list(self._streams):
+            with contextlib.suppress(OSError, TimeoutError):
+                await asyncio.wait_for(stream.drain(), FLUSH_SECONDS_MAX)
+            stream.close()
 
     def _next_group(self) -> tuple[list[_Waiting], int]:
         size = taken = 0

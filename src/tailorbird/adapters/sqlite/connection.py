@@ -10,7 +10,8 @@ from pathlib import Path
 
 from tailorbird.base.problems import TailorbirdError
 
-_NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "glusterfs", "ceph"})
+_NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph"})
+_NETWORK_PREFIXES = ("fuse.sshfs", "fuse.glusterfs", "fuse.s3", "fuse.rclone", "fuse.gcsfuse")
 _BUSY_MILLISECONDS = 10_000
 
 
@@ -100,7 +101,7 @@ def refuse_network_disk(folder: Path, mounts: Path = Path("/proc/mounts")) -> No
         place = point.replace("\\040", " ").rstrip("/") + "/"
         if target.startswith(place) and len(place) >= len(best):
             best, kind = place, found
-    if kind in _NETWORK:
+    if kind in _NETWORK or kind.startswith(_NETWORK_PREFIXES):
         raise StorageProblem(
             f"the data folder {folder} lies on a network file system ({kind}),"
             " where a crash can lose acknowledged events; choose a folder on a local disk"

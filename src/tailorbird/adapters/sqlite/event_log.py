@@ -6,7 +6,9 @@ for by the writer between requests (`checkpoint`), never by a commit.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+import time
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -16,6 +18,8 @@ from tailorbird.events.event import Record
 from tailorbird.ports.event_log import Draft, LogProblem
 
 FILE_BYTES_MAX = 256 * 1024 * 1024
+_SEAL_MILLISECONDS_MAX = 100
+_FOLDER_SETTLES_NANOSECONDS = 1_000_000_000
 _MIGRATIONS = Path(__file__).parent / "sql" / "event_log"
 _COLUMNS = "offset, partition, now, kind, profile_id, body"
 
@@ -38,13 +42,17 @@ class SqliteEventLog:
             if not self._files:
                 self._start_file(1)
             self._end = self._read_end()
-            self._last_now = self.last_now()
+            self._last_now = self._read_last_now()
             self._bytes = self._files[-1][1].stat().st_size
 
     def append(self, drafts: Sequence[Draft], now: int) -> list[Record]:
         """Stamp and store the drafts atomically and durably; see the port."""
         records: list[Record] = []
         rows = []
+        # Before the records, not after: a file that cannot be started must refuse what comes, not
+        # answer badly for what was stored.
+        if self._bytes > self._file_bytes_max:
+            self._seal_file()
         offset, stamp, size = self._end, self._last_now, 0
         for draft in drafts:
             offset += 1
@@ -69,16 +77,9 @@ class SqliteEventLog:
             with transaction(connection):
                 connection.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
         except sqlite3.Error as problem:
-            raise LogProblem(
-                f"the log in {self._folder} refuses to store ({problem}); nothing was kept:"
-                " free disk space or make the folder writable, then send again",
-                is_retry_safe=True,
-            ) from problem
+            raise self._refusal(problem) from problem
         self._end, self._last_now = offset, stamp
         self._bytes += size
-        if self._bytes > self._file_bytes_max:
-            self.checkpoint()
-            self._start_file(offset + 1)
         return records
 
     def read(
@@ -114,6 +115,9 @@ class SqliteEventLog:
 
     def last_now(self) -> int:
         """Return the stamp of the last record."""
+        return self._last_now if self._is_writer else self._read_last_now()
+
+    def _read_last_now(self) -> int:
         self._look_for_files()
         for _, path in reversed(self._files):
             row = self._connection(path).execute(
@@ -124,15 +128,17 @@ class SqliteEventLog:
                 return int(found[0])
         return 0
 
-    def checkpoint(self) -> None:
-        """Move the write-ahead log into the file, on a connection of its own.
+    def checkpoint(self) -> int:
+        """Move the write-ahead log into the file; return the pages that were left behind.
 
-        May run beside `append` in another thread: a passive checkpoint waits for nobody, but on
-        the appending connection it would make a commit fail.
+        On a connection of its own: it may run beside `append` in another thread, since a passive
+        checkpoint waits for nobody, but on the appending connection it would make a commit fail.
+        Only when it runs while nothing is appended does the write-ahead log begin anew.
         """
         connection = connect(self._files[-1][1], synchronous="FULL")
         try:
-            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            row = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            return int(row[1] - row[2])
         finally:
             connection.close()
 
@@ -160,12 +166,35 @@ class SqliteEventLog:
         return [path for _, path in self._files[position:]]
 
     def _look_for_files(self) -> None:
-        # A new file changes the folder's time; readers ask hundreds of times a second.
+        # A new file changes the folder's time; readers ask hundreds of times a second. The time
+        # ticks coarsely, so a fresh one does not yet mean that all has been seen.
         changed_at = self._folder.stat().st_mtime_ns
         if changed_at == self._looked_at:
             return
-        self._looked_at = changed_at
+        is_settled = time.time_ns() - changed_at > _FOLDER_SETTLES_NANOSECONDS
+        self._looked_at = changed_at if is_settled else 0
         self._files = sorted((int(path.stem), path) for path in self._folder.glob("[0-9]*.db"))
+
+    def _seal_file(self) -> None:
+        """Start the next file, and give the write-ahead log of the full one back to the disk."""
+        path = self._files[-1][1]
+        try:
+            self._start_file(self._end + 1)
+        except (sqlite3.Error, OSError) as problem:
+            raise self._refusal(problem) from problem
+        connection = self._connections[path]
+        with contextlib.suppress(sqlite3.Error):  # a reader is in it: it stays a little larger
+            connection.execute(f"PRAGMA busy_timeout={_SEAL_MILLISECONDS_MAX}")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        connection.close()
+        del self._connections[path]
+
+    def _refusal(self, problem: Exception) -> LogProblem:
+        return LogProblem(
+            f"the log in {self._folder} refuses to store ({problem}); nothing was kept:"
+            " free disk space or make the folder writable, then send again",
+            is_retry_safe=True,
+        )
 
     def _start_file(self, first: int) -> None:
         path = self._folder / f"{first:012d}.db"

@@ -123,8 +123,7 @@ class SqliteStateStore:
 
     def segment_sizes(self) -> dict[str, int]:
         """Return the number of members of each segment."""
-        rows = self._connection.execute("SELECT name, size FROM segment WHERE size > 0")
-        return dict(rows.fetchall())
+        return dict(self._connection.execute("SELECT name, size FROM segment").fetchall())
 
     def members(self, segment: str, after: int, limit: int) -> list[tuple[int, int]]:
         """Return (profile id, since) of members after an id."""
