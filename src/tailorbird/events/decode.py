@@ -7,16 +7,16 @@ ours to judge (unknown fields of a call) is ignored; properties, traits and cont
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from tailorbird.base.hashing import hash64
 from tailorbird.base.names import snake_case
-from tailorbird.base.time import EARLIEST, parse_micros
+from tailorbird.base.time import EARLIEST, LATEST, parse_micros
 from tailorbird.events.event import NAME_OF_CALL, Event, order_of
 from tailorbird.events.refusal import Refusal, Rule, excerpt
 
@@ -61,6 +61,9 @@ class Accepted:
     previous: list[tuple[str, str]] = field(default_factory=list)
 
 
+_Document = TypeVar("_Document", bound="Body")
+
+
 class _Failed(Exception):
     def __init__(self, rule: Rule, place: str, value: Any, detail: str = "") -> None:
         super().__init__(detail)
@@ -80,29 +83,45 @@ def _float(text: str) -> float | Decimal:
 
 
 class Body(msgspec.Struct):
-    """The parts of a request's document that we look at before the items."""
+    """The parts of a single call's document that we look at before the call itself."""
 
-    batch: list[msgspec.Raw] | None = None
     sentAt: msgspec.Raw = msgspec.Raw(b"null")  # noqa: N815  # Segment's spelling
     writeKey: msgspec.Raw = msgspec.Raw(b"null")  # noqa: N815
-    context: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class Batch(Body):
+    """The parts of a batch call's document."""
+
+    batch: list[msgspec.Raw] | None = None
 
 
 _decode_body = msgspec.json.Decoder(Body).decode
+_decode_batch = msgspec.json.Decoder(Batch).decode
 _decode_item = msgspec.json.Decoder(float_hook=_float).decode
 _decode_text = msgspec.json.Decoder(str | None).decode
 
 
 def decode_body(data: bytes) -> Body | Refusal:
-    """Read a request's document without its items."""
+    """Read what a single call's document says besides the call."""
+    return _decode_document(data, _decode_body)
+
+
+def decode_batch(data: bytes) -> Batch | Refusal:
+    """Read a batch call's document; its items stay raw."""
+    return _decode_document(data, _decode_batch)
+
+
+def _decode_document(data: bytes, decode: Callable[[bytes], _Document]) -> _Document | Refusal:
     try:
-        return _decode_body(data)
+        return decode(data)
     except msgspec.ValidationError as problem:
         place = str(problem).rpartition("`$")[2].strip(".`") or "body"
         if data.lstrip()[:1] != b"{":
             return Refusal(Rule.NOT_AN_OBJECT, "body", excerpt(_start(data)), str(problem))
         return Refusal(Rule.WRONG_TYPE, place, excerpt(_start(data)), str(problem))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
+    except RecursionError:
+        return Refusal(Rule.TOO_DEEP, "body", excerpt(_start(data)))
+    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
         return Refusal(Rule.NOT_JSON, "body", excerpt(_start(data)), str(problem))
 
 
@@ -111,7 +130,7 @@ def text_of(raw: msgspec.Raw) -> str | None:
     try:
         found: str | None = _decode_text(raw)
         return found
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 
@@ -156,12 +175,11 @@ def spread(items: list[Accepted]) -> None:
     """Give items of one person with equal timestamps a microsecond each, so that order is kept."""
     latest: dict[tuple[tuple[str, str], int], int] = {}
     for item in items:
-        key = (item.identifiers[0], item.event.timestamp)
-        if key in latest:
-            latest[key] += 1
-            item.event.timestamp = latest[key]
-        else:
-            latest[key] = item.event.timestamp
+        person, at = item.identifiers[0], item.event.timestamp
+        free = at
+        while (person, free) in latest:
+            free = latest[person, free] + 1
+        latest[person, at] = latest[person, free] = item.event.timestamp = free
 
 
 def _accept(
@@ -187,19 +205,20 @@ def _accept(
     message_id = _text(message, "messageId") or fresh_id
     if len(message_id) > IDENTIFIER_LENGTH_MAX:
         raise _Failed(Rule.TOO_LARGE, "messageId", message_id)
-    stamp = _timestamp(message, now, sent_at)
+    as_sent = _timestamp(message)
+    stamp = _corrected(as_sent, now, sent_at)
     event = Event(
         type=call,
         name=snake_case(name_as_sent) if call == "track" else NAME_OF_CALL[call],
         message_id=message_id,
-        timestamp=min(stamp, now),
+        timestamp=stamp,
         order=order_of(message_id),
         properties=properties,
         context={key: value for key, value in context.items() if key != "traits"},
         user_id=user_id,
         anonymous_id=anonymous_id,
         name_as_sent=name_as_sent or None,
-        original_timestamp=stamp if stamp > now else None,
+        original_timestamp=None if as_sent in (None, stamp) else as_sent,
         source=source,
         is_historical=is_historical,
     )
@@ -353,23 +372,29 @@ def _clean_text(text: str, place: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def _timestamp(message: Mapping[str, Any], now: int, sent_at: int | None) -> int:
-    given = message.get("timestamp") or message.get("originalTimestamp")
-    if given is None:
+def _timestamp(message: Mapping[str, Any]) -> int | None:
+    for key in ("timestamp", "originalTimestamp"):
+        if message.get(key) is not None:
+            return min(max(instant(message[key], key), EARLIEST), LATEST)
+    return None
+
+
+def _corrected(as_sent: int | None, now: int, sent_at: int | None) -> int:
+    """Return when it happened by our clock; never later than now."""
+    if as_sent is None:
         return now
-    at = instant(given, "timestamp")
-    if sent_at is not None:
-        # The client's clock is off by the difference between its sending and our receiving.
-        at = now - (sent_at - at)
-    return max(at, EARLIEST)
+    if sent_at is None:
+        return min(as_sent, now)
+    # The client's clock is off by the difference between its sending and our receiving.
+    return min(max(now - (sent_at - as_sent), EARLIEST), now)
 
 
 def instant(given: Any, place: str) -> int:
-    """Read a timestamp field: RFC 3339 text, or microseconds are refused as ambiguous."""
+    """Read a timestamp field: RFC 3339 text; plain numbers are refused as ambiguous."""
     if not isinstance(given, str):
         raise _Failed(Rule.BAD_TIMESTAMP, place, given, f"{place} has to be text")
     try:
-        return parse_micros(given)
+        return parse_micros(given.upper())
     except (ValueError, OverflowError):
         detail = f"{place} {excerpt(given)!r} is not an instant"
         raise _Failed(Rule.BAD_TIMESTAMP, place, given, detail) from None

@@ -15,7 +15,9 @@ from tailorbird.events.decode import (
     BATCH_ITEMS_MAX,
     REQUEST_BYTES_MAX,
     Accepted,
+    Batch,
     Body,
+    decode_batch,
     decode_body,
     decode_item,
     sent_at_of,
@@ -77,15 +79,13 @@ class Ingest:
         """
         unpacked = unpack(data, encoding)
         if isinstance(unpacked, Refusal):
-            return self._refuse_all(unpacked, data, source)
-        body = decode_body(unpacked)
+            return self._refuse_all(unpacked, data, source) if may_write(None) else unauthorised()
+        body = decode_batch(unpacked) if call == "batch" else decode_body(unpacked)
         if isinstance(body, Refusal):
-            if not may_write(None):
-                return unauthorised()
-            return self._refuse_all(body, unpacked, source)
+            return self._refuse_all(body, unpacked, source) if may_write(None) else unauthorised()
         if not may_write(text_of(body.writeKey)):
             return unauthorised()
-        if call != "batch":
+        if not isinstance(body, Batch):
             return await self._take([msgspec.Raw(unpacked)], call, body, source, is_single=True)
         if body.batch is None:
             refusal = Refusal(Rule.MISSING, "batch", "", "a batch call needs a list `batch`")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +23,7 @@ from tailorbird.services.explain import message_summary, public_profile_id
 from tailorbird.services.send import MAIL_STATUS, SENDING_STOPPED
 
 _MERGES_MAX = 100
+_PUBLIC_ID = re.compile(r"p_[0-7][0-9a-f]{15}")
 
 
 class Query:
@@ -57,14 +60,14 @@ class Query:
 
     def profile_id(self, reference: str) -> int | None:
         """Find a person by `p_...` or KIND:VALUE."""
+        reference = unicodedata.normalize("NFC", reference)
         if reference.startswith("p_"):
-            try:
-                return self._identity.resolve(int(reference[2:], 16))
-            except (ValueError, OverflowError):
-                return None
+            number = read_profile_id(reference)
+            return None if number is None else self._identity.resolve(number)
         kind, _, value = reference.partition(":")
+        value = value.strip()
         if kind == "email":
-            value = value.strip().lower()
+            value = value.lower()
         return self._identity.find(kind, value)
 
     def state(self, profile_id: int) -> ProfileState | None:
@@ -161,8 +164,10 @@ class Query:
         reducer = self.reducer()
         if reducer is None or name not in reducer.workspace.segments:
             return None
-        start = int(after[2:], 16) if after.startswith("p_") else -1
-        found = sorted(one for store in self._states for one in store.members(name, start, limit))
+        start = -1 if not after else read_profile_id(after) or 0
+        found = sorted(
+            one for store in self._states for one in store.members(name, start, limit + 1)
+        )
         page = found[:limit]
         return {
             "segment": name,
@@ -177,9 +182,7 @@ class Query:
                 }
                 for profile_id, since in page
             ],
-            "next": public_profile_id(page[-1][0])
-            if len(found) > limit or len(page) == limit
-            else None,
+            "next": public_profile_id(page[-1][0]) if len(found) > limit else None,
         }
 
     def messages(
@@ -294,6 +297,11 @@ class Query:
             for name, size in store.segment_sizes().items():
                 sizes[name] = sizes.get(name, 0) + size
         return sizes
+
+
+def read_profile_id(text: str) -> int | None:
+    """Return the profile id that `p_` and 16 hexadecimal digits name, None for any other text."""
+    return int(text[2:], 16) if _PUBLIC_ID.fullmatch(text) else None
 
 
 def _condition(one: Condition) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import msgspec
 from litestar import Litestar, Request, Response, get, post
 from litestar.connection import ASGIConnection
 from litestar.datastructures import State
@@ -13,16 +14,16 @@ from litestar.exceptions import HTTPException, NotAuthorizedException, NotFoundE
 from litestar.handlers.base import BaseRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 
 from tailorbird.base.problems import TailorbirdError
-from tailorbird.base.time import format_micros, parse_micros
+from tailorbird.base.time import LATEST, format_micros, parse_micros
 from tailorbird.events.refusal import excerpt
 from tailorbird.ports.clock import ClockProblem
 from tailorbird.ports.control_store import ControlStore
 from tailorbird.ports.log_writer import LogWriter
 from tailorbird.services.explain import explanation, message_summary, sent_bytes, sent_parts
-from tailorbird.services.query import Query
+from tailorbird.services.query import Query, read_profile_id
 from tailorbird.services.send import SENDING_STOPPED
 from tailorbird.web.sessions import Sessions
 
@@ -30,7 +31,7 @@ BODY_BYTES_MAX = 64 * 1024
 _DRAINED_LOOK_SECONDS = 0.003
 PAGE_MAX = 500
 
-Limit = Annotated[int, Parameter(ge=1, le=PAGE_MAX)]
+Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_MAX)]
 AnyRequest = Request[Any, Any, State]
 # The mail's own styles and pictures may show; nothing in it may run or be sent.
 _MAIL_POLICY = (
@@ -49,11 +50,13 @@ class ApiParts:
     sessions: Sessions
 
 
-@dataclass(slots=True)
-class ClockMove:
+class ClockMove(msgspec.Struct):
     """`{"now": "2011-06-01T00:00:00Z"}`."""
 
     now: str
+
+
+_decode_clock = msgspec.json.Decoder(ClockMove).decode
 
 
 def parts_of(request: AnyRequest) -> ApiParts:
@@ -71,7 +74,7 @@ def admin_guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHand
 
 
 @get("/v1/profiles/{reference:str}", sync_to_thread=False, guards=[admin_guard], tags=["people"])
-def get_profile(request: AnyRequest, reference: str) -> dict[str, Any]:
+def get_profile(request: AnyRequest, reference: FromPath[str]) -> dict[str, Any]:
     """Return a person, by `user_id:U`, any other kind before the colon, or `p_...`."""
     found = parts_of(request).query.profile(reference)
     if found is None:
@@ -85,7 +88,9 @@ def get_profile(request: AnyRequest, reference: str) -> dict[str, Any]:
     guards=[admin_guard],
     tags=["people"],
 )
-def get_why_not(request: AnyRequest, reference: str, journey: str) -> dict[str, Any]:
+def get_why_not(
+    request: AnyRequest, reference: FromPath[str], journey: FromQuery[str]
+) -> dict[str, Any]:
     """Return what a journey asks of a person as things stand, and the first that fails."""
     try:
         found = parts_of(request).query.why_not(reference, journey)
@@ -106,10 +111,10 @@ def get_segments(request: AnyRequest) -> list[dict[str, Any]]:
     "/v1/segments/{name:str}/members", sync_to_thread=False, guards=[admin_guard], tags=["segments"]
 )
 def get_members(
-    request: AnyRequest, name: str, after: str = "", limit: Limit = 100
+    request: AnyRequest, name: FromPath[str], after: FromQuery[str] = "", limit: Limit = 100
 ) -> dict[str, Any]:
     """Return a page of a segment's members; `next` is the `after` of the following page."""
-    if after and not _is_public_id(after):
+    if after and read_profile_id(after) is None:
         raise HTTPException(
             f"after {excerpt(after)!r} is not the id of a profile",
             status_code=400,
@@ -129,7 +134,10 @@ def get_journeys(request: AnyRequest) -> list[dict[str, Any]]:
 
 @get("/v1/messages", sync_to_thread=False, guards=[admin_guard], tags=["messages"])
 def get_messages(
-    request: AnyRequest, profile: str | None = None, status: str | None = None, limit: Limit = 50
+    request: AnyRequest,
+    profile: FromQuery[str | None] = None,
+    status: FromQuery[str | None] = None,
+    limit: Limit = 50,
 ) -> list[dict[str, Any]]:
     """Return messages, newest first; `profile` is a reference such as `user_id:U`."""
     found = parts_of(request).query.messages(reference=profile, status=status, limit=limit)
@@ -139,7 +147,7 @@ def get_messages(
 
 
 @get("/v1/messages/{message_id:str}", sync_to_thread=False, guards=[admin_guard], tags=["messages"])
-def get_message(request: AnyRequest, message_id: str) -> dict[str, Any]:
+def get_message(request: AnyRequest, message_id: FromPath[str]) -> dict[str, Any]:
     """Return one message with its content."""
     message = parts_of(request).query.ledger.message(message_id)
     if message is None:
@@ -155,7 +163,7 @@ def get_message(request: AnyRequest, message_id: str) -> dict[str, Any]:
     guards=[admin_guard],
     tags=["messages"],
 )
-def get_explanation(request: AnyRequest, message_id: str) -> dict[str, Any]:
+def get_explanation(request: AnyRequest, message_id: FromPath[str]) -> dict[str, Any]:
     """Return why a message was sent or not: a sentence, the trigger, every condition."""
     message = parts_of(request).query.ledger.message(message_id)
     if message is None:
@@ -170,7 +178,7 @@ def get_explanation(request: AnyRequest, message_id: str) -> dict[str, Any]:
     tags=["messages"],
     media_type="text/html",
 )
-def get_message_html(request: AnyRequest, message_id: str) -> Response[str]:
+def get_message_html(request: AnyRequest, message_id: FromPath[str]) -> Response[str]:
     """Return the HTML of a message as it was sent, for a sandboxed frame."""
     ledger = parts_of(request).query.ledger
     message = ledger.message(message_id)
@@ -192,7 +200,7 @@ def get_status(request: AnyRequest) -> dict[str, Any]:
 
 @get("/v1/drained", guards=[admin_guard], tags=["operation"])
 async def get_drained(
-    request: AnyRequest, seconds: Annotated[float, Parameter(ge=0, le=30)] = 10.0
+    request: AnyRequest, seconds: Annotated[float, QueryParameter(ge=0, le=30)] = 10.0
 ) -> dict[str, bool]:
     """Wait, at most `seconds`, until nothing is left to do at the present instant."""
     query = parts_of(request).query
@@ -217,7 +225,7 @@ def get_overview(request: AnyRequest) -> dict[str, Any]:
     tags=["operation"],
     status_code=200,
 )
-def post_sending(request: AnyRequest, action: str) -> dict[str, Any]:
+def post_sending(request: AnyRequest, action: FromPath[str]) -> dict[str, Any]:
     """Stop all sending at once (`stop`), or go on (`resume`)."""
     if action not in ("stop", "resume"):
         raise _unknown("action", action)
@@ -226,15 +234,30 @@ def post_sending(request: AnyRequest, action: str) -> dict[str, Any]:
 
 
 @post("/v1/clock", guards=[admin_guard], tags=["operation"], status_code=200)
-async def post_clock(request: AnyRequest, data: ClockMove) -> dict[str, Any]:
+async def post_clock(request: AnyRequest) -> dict[str, Any]:
     """Move a simulated clock forward; the real one refuses."""
+    # Decoded here: the framework's own decoding fails on what is not UTF-8 or nested too deep.
     try:
-        at = parse_micros(data.now)
+        text = _decode_clock(await request.body()).now
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
+        raise HTTPException(
+            f"the body is not a JSON object with `now`: {excerpt(str(problem))}",
+            status_code=400,
+            extra={"field": "now", "value": "", "mend": 'Send {"now": "2011-06-01T00:00:00Z"}.'},
+        ) from None
+    try:
+        at = parse_micros(text)
+        if not 0 <= at <= LATEST:
+            raise ValueError(text)
     except (ValueError, OverflowError):
         raise HTTPException(
-            f"now {excerpt(data.now)!r} is not an instant",
+            f"now {excerpt(text)!r} is not an instant from 1970 to 9999",
             status_code=400,
-            extra={"field": "now", "mend": "Send an instant such as 2011-06-01T00:00:00Z."},
+            extra={
+                "field": "now",
+                "value": excerpt(text),
+                "mend": "Send an instant such as 2011-06-01T00:00:00Z.",
+            },
         ) from None
     try:
         now = await parts_of(request).writer.set_now(at)
@@ -300,7 +323,7 @@ def _answer_http(request: AnyRequest, problem: HTTPException) -> Response[dict[s
         error["field"] = str(first.get("key", ""))
         error["message"] = f"{error['field']}: {first.get('message', problem.detail)}"
     error.setdefault("field", "")
-    error.setdefault("value", excerpt(str(request.url.path)))
+    error.setdefault("value", excerpt(request.scope["path"]))
     error.setdefault("mend", "See /docs for what this route takes.")
     return Response(
         {"error": error, "request_id": request.scope["state"].get("request_id", "")},
@@ -324,14 +347,15 @@ def _answer_fault(request: AnyRequest, problem: Exception) -> Response[dict[str,
     )
 
 
-_RULES = {400: "invalid", 401: "unauthorised", 404: "not_found", 405: "method_not_allowed"}
-
-
-def _is_public_id(text: str) -> bool:
-    try:
-        return text.startswith("p_") and 0 <= int(text[2:], 16) < 1 << 63
-    except ValueError:
-        return False
+_RULES = {
+    400: "invalid",
+    401: "unauthorised",
+    404: "not_found",
+    405: "method_not_allowed",
+    409: "conflict",
+    413: "too_large",
+    503: "retry",
+}
 
 
 def _nobody(reference: str) -> NotFoundException:

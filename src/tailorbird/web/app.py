@@ -11,14 +11,24 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import quote
 
 import structlog
 from litestar import Litestar
 
+from tailorbird.events.refusal import excerpt
 from tailorbird.services.query import Query
 from tailorbird.web import documents
-from tailorbird.web.answers import Receive, Scope, Send, answer, answer_json, header
+from tailorbird.web.answers import (
+    SECURITY_HEADERS,
+    Disconnected,
+    Receive,
+    Scope,
+    Send,
+    answer,
+    answer_json,
+    header,
+)
 from tailorbird.web.collect import CALLS, Collect
 from tailorbird.web.measures import Measures
 from tailorbird.web.pages import Pages
@@ -62,23 +72,34 @@ class WebApp:
         given = header(scope, b"x-request-id") or ""
         request_id = given if _REQUEST_ID.fullmatch(given) else self._parts.fresh_id()
         scope.setdefault("state", {})["request_id"] = request_id
+        is_text = _escape(scope)
+        always = ((b"x-request-id", request_id.encode()), *SECURITY_HEADERS)
         begun = time.perf_counter()
-        status = 500
+        status = 0
 
         async def watched(message: Any) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                head = list(message.get("headers", ()))
+                names = {bytes(name).lower() for name, _ in head}
+                head += [pair for pair in always if pair[0] not in names]
+                message = {**message, "headers": head}
             await send(message)
 
         route = "other"
         try:
-            route = await self._route(scope, receive, watched)
+            if is_text:
+                route = await self._route(scope, receive, watched)
+            else:
+                await self._refuse_path(scope, watched)
+        except Disconnected:
+            status = 499  # nobody is there to read an answer; counted under the usual number
         except Exception as problem:  # noqa: BLE001  # the outermost loop of a request
             _report(problem, request_id)
-            if status == 500:
+            if not status:
                 error = {"rule": "fault", "message": "the server failed; see its log"}
-                await answer_json(send, 500, {"error": error, "request_id": request_id})
+                await answer_json(watched, 500, {"error": error, "request_id": request_id})
         finally:
             self._parts.measures.answered(route, status, time.perf_counter() - begun)
 
@@ -118,6 +139,17 @@ class WebApp:
         await parts.api(scope, receive, send)  # type: ignore[arg-type]  # same protocol
         return "api"
 
+    async def _refuse_path(self, scope: Scope, send: Send) -> None:
+        error = {
+            "field": "path",
+            "value": excerpt(scope["path"]),
+            "rule": "not_text",
+            "message": "the path is not valid UTF-8",
+            "mend": "Percent-encode the path's bytes as UTF-8.",
+        }
+        body = {"error": error, "request_id": scope["state"]["request_id"]}
+        await answer_json(send, 400, body)
+
     async def _health(self, send: Send) -> None:
         parts = self._parts
         status = parts.query.workspace_status()
@@ -151,10 +183,17 @@ class WebApp:
         return self._document
 
 
-def query_value(scope: Scope, name: str) -> str | None:
-    """Return a value of the query string."""
-    values = parse_qs(scope["query_string"].decode("latin-1")).get(name)
-    return values[0] if values else None
+def _escape(scope: Scope) -> bool:
+    """Percent-encode bytes of the query that should have been; say whether the path is text."""
+    query: bytes = scope["query_string"]
+    if not query.isascii():
+        scope["query_string"] = quote(query, safe="%&=+;/?:@!$'()*,-._~").encode()
+    path: str = scope["path"]
+    try:
+        path.isascii() or path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _report(problem: Exception, request_id: str) -> None:

@@ -61,6 +61,11 @@ def with_collect(schema: dict[str, Any]) -> dict[str, Any]:
                 "responses": {"200": {"description": text}},
             }
         }
+    clock = paths.get("/v1/clock", {}).get("post")
+    if clock is not None:
+        properties = {"now": {"type": "string", "format": "date-time"}}
+        body = {"type": "object", "required": ["now"], "properties": properties}
+        clock["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
     return schema
 
 

@@ -51,7 +51,8 @@ class Sessions:
         except CookieError:
             return False
         expires, _, signature = (morsel.value if morsel else "").partition(".")
-        if not expires.isdigit() or not hmac.compare_digest(signature, self._sign(expires)):
+        # Bytes: the comparison of texts refuses those that are not ASCII by raising.
+        if not hmac.compare_digest(signature.encode(), self._sign(expires).encode()):
             return False
         return int(expires) > self._seconds()
 
