@@ -38,11 +38,11 @@ FILES = {
     "segments/buyers.yaml": "when: sum(order_completed.revenue) >= 100\n",
     "journeys/thanks.yaml": (
         "enter: {event: order_completed}\nkey: event.properties.order_id\nsteps:\n"
-        "  - {id: pause, wait: 1h}\n  - {id: skip, unless: in segment('keen')}\n"
+        "  - {id: pause, wait: 1h}\n  - {id: skip, unless: \"in segment('keen')\"}\n"
         "  - {id: mail, send: thanks}\n"
     ),
     "templates/thanks.liquid": (
-        "---\nsubject: Thank you {{ traits.first_name | default: 'there' }}\n---\n"
+        "---\nsubject: \"Thank you {{ traits.first_name | default: 'there' }}\"\n---\n"
         '<p>Order {{ event.properties.order_id }} <a href="https://shop.example/o">see</a>'
         '<a href="{{ links.unsubscribe_url }}">leave</a> {{ traits.nothing }}</p>\n'
     ),
@@ -153,7 +153,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         process = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)
     running = Server(port, keys.write_key, keys.admin_key, workspace, data, mails, process)
     try:
-        wait_for(lambda: is_healthy(running), 60)
+        wait_for(lambda: process.poll() is not None or is_healthy(running), 60)
+        assert process.poll() is None, (base / "server.log").read_text()
         running.move_clock("2026-03-01T08:00:00Z")
         yield running
     finally:
@@ -255,7 +256,7 @@ def test_one_post_unsubscribes_and_a_get_never_does(server: Server) -> None:
         "properties": {"order_id": "A-8", "revenue": 5},
     }
     server.collect("track", order)
-    server.move_clock("2026-03-03T09:30:00Z")
+    server.move_clock("2026-03-01T11:00:00Z")
     message = server.get("/v1/messages?profile=user_id:u2")[0]
     assert message["status"] == "suppressed"
     assert "unsubscribed" in message["reason"]
