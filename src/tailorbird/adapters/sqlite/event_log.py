@@ -51,7 +51,7 @@ class SqliteEventLog:
         rows = []
         # Before the records, not after: a file that cannot be started must refuse what comes, not
         # answer badly for what was stored.
-        if self._bytes > self._file_bytes_max:
+        if self._bytes > self._file_bytes_max and self._end >= self._files[-1][0]:
             self._seal_file()
         offset, stamp, size = self._end, self._last_now, 0
         for draft in drafts:

@@ -33,6 +33,13 @@ class SqliteStateStore:
 
     def commit(self, commit: Commit) -> None:
         """Store a batch atomically."""
+        try:
+            self._store(commit)
+        except BaseException:
+            self._segment_ids.clear()  # numbers given in vain
+            raise
+
+    def _store(self, commit: Commit) -> None:
         connection = self._connection
         with transaction(connection):
             self._store_profiles(commit)
