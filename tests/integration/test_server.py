@@ -1,4 +1,4 @@
-"""The whole server over HTTP: collect, profile, segment, mail, explanation, unsubscribe, bad input."""
+"""The whole server over HTTP: collect, segments, mail, explanation, unsubscribe, bad input."""
 
 from __future__ import annotations
 

@@ -113,8 +113,9 @@ class Asking:
         view = ProfileView(state, self._workspace.settings.timezone, event)
         value, _ = self._program.evaluate(key, view, now)
         values: list[tuple[str, Any]] = []
-        for part, found in self._program.explain(key, view, now):
+        for part, found, is_capped in self._program.explain(key, view, now):
             name = text[part.span[0] : part.span[1]]
             if all(name != known for known, _ in values):
-                values.append((name, to_plain(found)))
+                shown = to_plain(found)
+                values.append((name, f"{shown} or more" if is_capped else shown))
         return Condition(step=step, text=text, holds=value is True, values=values, at=now)

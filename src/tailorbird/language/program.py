@@ -77,7 +77,9 @@ class Program:
         self.keys_of_context: tuple[str, ...] = ()
         self._evaluators = self._compile_expressions()
         self._adders = self._compile_adders(self.specs.values())
-        self._explainers: dict[str, list[tuple[tree.Node, Callable[..., Value]]]] = {}
+        self._explainers: dict[
+            str, list[tuple[tree.Node, Callable[..., Value], tuple[int, ...]]]
+        ] = {}
 
     @property
     def specs(self) -> Mapping[int, CellSpec]:
@@ -129,12 +131,24 @@ class Program:
         value, flip = self._evaluators[key](view.cells, view, now)
         return value, flip if flip < NEVER else None
 
-    def explain(self, key: str, view: ViewLike, now: int) -> list[tuple[tree.Node, Value]]:
-        """Return the parts of an expression that are not constants, with their values at `now`."""
+    def explain(self, key: str, view: ViewLike, now: int) -> list[tuple[tree.Node, Value, bool]]:
+        """Return the parts of an expression that are not constants, with their values at `now`.
+
+        The last of each three says that the value met the cap of what is kept: it is at least
+        that. `count(..) > 3` keeps four timestamps.
+        """
         if key not in self._explainers:
             parts = list(operands(self._nodes[key]))
-            self._explainers[key] = [(part, self._compile_value(part)) for part in parts]
-        return [(part, value(view.cells, view, now)) for part, value in self._explainers[key]]
+            self._explainers[key] = [(part, *self._compile_value(part)) for part in parts]
+        return [
+            (part, value(view.cells, view, now), self._is_capped(cells, view))
+            for part, value, cells in self._explainers[key]
+        ]
+
+    def _is_capped(self, cells: Iterable[int], view: ViewLike) -> bool:
+        return any(
+            one in view.cells and len(view.cells[one][0]) >= self.specs[one].cap for one in cells
+        )
 
     # -- compiling -------------------------------------------------------------------------------
 
@@ -162,13 +176,19 @@ class Program:
         space = self._run("\n".join(source))
         return {key: space[name] for key, name in names.items()}
 
-    def _compile_value(self, node: tree.Node) -> Callable[..., Value]:
+    def _compile_value(self, node: tree.Node) -> tuple[Callable[..., Value], tuple[int, ...]]:
+        """Return code for a value, and the cells whose cap would show in it."""
         # Explaining must not change what is kept: it asks with needs of its own.
         emitter = Emitter(Needs(), self._scope)
         source = f"def value(cells, v, now):\n    return {emitter.expression(node, 'now')}\n"
         space = self._run(source, emitter.needs.constants)
-        found: Callable[..., Value] = space["value"]
-        return found
+        is_counted = isinstance(node, tree.Aggregate) and node.kind == "count"
+        counted = [
+            one
+            for one in emitter.cells
+            if is_counted and one in self.specs and self.specs[one].kind == "latest"
+        ]
+        return space["value"], tuple(counted)
 
     def _compile_adders(self, specs: Iterable[CellSpec]) -> dict[str, _Add]:
         by_event: dict[str, list[CellSpec]] = {}

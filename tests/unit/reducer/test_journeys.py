@@ -166,7 +166,7 @@ def test_every_message_carries_the_conditions_with_their_values() -> None:
     assert isinstance(effect, SendMessage)
     asked = [(one.step, one.holds, one.values) for one in effect.conditions]
     assert asked == [
-        ("trigger", True, [("count(order_completed within 30d)", 2)]),
+        ("trigger", True, [("count(order_completed within 30d)", "2 or more")]),
         ("recent", False, [("any(email_opened)", False)]),
     ]
 

@@ -94,7 +94,8 @@ async function mails() {
   page.innerHTML = `<h1>Mails</h1><p class="lead">The newest first. Click one to see it, and why it was sent.</p><section class="card">${mailRows(found)}</section>`;
 }
 
-const valueRows = (values) => values.length ? `<table class="values">${values.map((v) => `<tr><td class="mono">${text(v.text)}</td><td><b>${v.value === null ? "missing" : text(v.value)}</b></td></tr>`).join("")}</table>` : "";
+const plain = (v) => (v === null ? "missing" : v === true ? "yes" : v === false ? "no" : text(v));
+const valueRows = (values) => values.length ? `<table class="values">${values.map((v) => `<tr><td class="mono">${text(v.text)}</td><td><b>${plain(v.value)}</b></td></tr>`).join("")}</table>` : "";
 
 async function mail(id) {
   const why = await ask(`/v1/messages/${id}/explanation`);
@@ -147,7 +148,7 @@ async function people(reference) {
   <div class="grid">
     <section class="card w5"><h2>Segments</h2>${p.memberships.length ? `<table>${p.memberships.map((m) => `<tr class="link" data-go="#/segments/${encodeURIComponent(m.name)}"><td>${text(m.name)}</td><td class="n small soft">since ${moment(m.since)}${next[m.name] ? `<br>next look ${moment(next[m.name])}` : ""}</td></tr>`).join("")}</table>` : '<p class="empty">In no segment now.</p>'}
       <h2 style="margin-top:1.3rem">Scores</h2><table>${Object.entries(p.scores).map(([k, v]) => `<tr><td>${text(k)}</td><td class="n">${v === null ? "missing" : Number(v).toFixed(1)}</td></tr>`).join("")}</table>
-      <h2 style="margin-top:1.3rem">Known</h2><table>${Object.entries(p.traits).map(([k, v]) => `<tr><td class="soft">${text(k.replaceAll("_", " "))}</td><td class="n">${text(typeof v === "object" ? JSON.stringify(v) : v)}</td></tr>`).join("")}</table></section>
+      <h2 style="margin-top:1.3rem">Known</h2><table>${Object.entries(p.traits).map(([k, v]) => `<tr><td class="soft">${text(k.replaceAll("_", " "))}</td><td class="n">${v && typeof v === "object" ? Object.entries(v).map(([a, b]) => `${text(a)}: ${plain(b)}`).join("<br>") : plain(v)}</td></tr>`).join("")}</table></section>
     <section class="card w7"><h2>Mails</h2>${mailRows(found)}
       <h2 style="margin-top:1.3rem">On the way</h2>${p.journeys.length ? `<table>${p.journeys.map((j) => `<tr><td>${text(j.journey)}, at ${text(j.step)}</td><td class="n small soft">goes on ${moment(j.goes_on_at)}</td></tr>`).join("")}</table>` : '<p class="empty">In no journey now.</p>'}
       <h2 style="margin-top:1.3rem">Why not?</h2><form class="search" id="why" data-ref="${text(reference)}"><select name="journey" aria-label="Journey">${journeys.map((j) => `<option value="${text(j.name)}">${text(j.title || j.name)}</option>`).join("")}</select><button>Why did they not get it?</button></form><div id="whynot"></div></section>
