@@ -6,6 +6,7 @@ ours to judge (unknown fields of a call) is ignored; properties, traits and cont
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -95,6 +96,11 @@ class Batch(Body):
     batch: list[msgspec.Raw] | None = None
 
 
+class _Named(msgspec.Struct):
+    messageId: msgspec.Raw = msgspec.Raw(b"null")  # noqa: N815
+
+
+_decode_named = msgspec.json.Decoder(_Named).decode
 _decode_body = msgspec.json.Decoder(Body).decode
 _decode_batch = msgspec.json.Decoder(Batch).decode
 _decode_item = msgspec.json.Decoder(float_hook=_float).decode
@@ -169,6 +175,15 @@ def decode_item(
         return _accept(message, call, now, sent_at, fresh_id, source, is_historical)
     except _Failed as failed:
         return failed.refusal
+
+
+def message_id_of(data: bytes | msgspec.Raw) -> str | None:
+    """Return the message id of an item that was refused, where it has one that can be read."""
+    try:
+        text = text_of(_decode_named(data).messageId)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return text if text is not None and len(text) <= IDENTIFIER_LENGTH_MAX else None
 
 
 def spread(items: list[Accepted]) -> None:
@@ -352,13 +367,18 @@ def _clean(value: Any, place: str, depth: int) -> Any:
         if depth >= DEPTH_MAX:
             raise _Failed(Rule.TOO_DEEP, place, "[…]")
         return [_clean(item, place, depth + 1) for item in value]
-    if kind is float and (value != value or value in (float("inf"), float("-inf"))):
+    if kind is float and not math.isfinite(value):
         raise _Failed(Rule.BAD_NUMBER, place, value)
     if kind is int and not -(1 << 63) <= value < (1 << 63):
         # Beyond what the log's codec carries and far beyond 1e12, where numbers end: kept as text.
         return str(value)
     if kind is Decimal:
-        return float(value)
+        # More digits than a double names: the nearest double is kept. Amounts of up to 15 digits,
+        # which is all of the language's range at three places, never come here.
+        close = float(value)
+        if math.isinf(close):
+            raise _Failed(Rule.BAD_NUMBER, place, value)
+        return close
     return value
 
 

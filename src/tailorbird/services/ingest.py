@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import msgspec
+import structlog
 
+from tailorbird.base.problems import OperationalError
 from tailorbird.delivery.suppression import NAMES
 from tailorbird.events.decode import (
     BATCH_ITEMS_MAX,
@@ -20,6 +22,7 @@ from tailorbird.events.decode import (
     decode_batch,
     decode_body,
     decode_item,
+    message_id_of,
     sent_at_of,
     spread,
     text_of,
@@ -30,6 +33,8 @@ from tailorbird.ports.clock import Clock
 from tailorbird.ports.log_writer import DUPLICATE, RETRY, Answer, EventDraft, LogWriter
 
 RETRY_AFTER_SECONDS = 1
+
+_log = structlog.get_logger("ingest")
 
 
 class DeadLetters(Protocol):
@@ -127,11 +132,18 @@ class Ingest:
             if isinstance(one, Refusal)
         ]
         if refused:
-            self._dead_letters.keep(now, source, refused)
-        return _answer(decoded, answers, is_single=is_single)
+            self._keep(now, source, refused)
+        return _answer(items, decoded, answers, is_single=is_single)
+
+    def _keep(self, at: int, source: str, items: Sequence[tuple[Refusal, bytes]]) -> None:
+        try:
+            self._dead_letters.keep(at, source, items)
+        except OperationalError as problem:
+            # The answer tells the sender of the refusal in any case.
+            _log.error("dead_letters_not_kept", count=len(items), reason=str(problem))
 
     def _refuse_all(self, refusal: Refusal, data: bytes, source: str) -> Answered:
-        self._dead_letters.keep(self._clock.now(), source, [(refusal, data)])
+        self._keep(self._clock.now(), source, [(refusal, data)])
         status = 413 if refusal.rule is Rule.TOO_LARGE else 400
         return Answered(status, {"error": refusal.to_json()}, refused={refusal.rule.value: 1})
 
@@ -185,7 +197,11 @@ def unauthorised() -> Answered:
 
 
 def _answer(
-    decoded: Sequence[Accepted | Refusal], answers: Sequence[Answer], *, is_single: bool
+    raw: Sequence[msgspec.Raw],
+    decoded: Sequence[Accepted | Refusal],
+    answers: Sequence[Answer],
+    *,
+    is_single: bool,
 ) -> Answered:
     out = Answered(200, {})
     items: list[dict[str, Any]] = []
@@ -194,7 +210,10 @@ def _answer(
     for index, one in enumerate(decoded):
         if isinstance(one, Refusal):
             out.refused[one.rule.value] = out.refused.get(one.rule.value, 0) + 1
-            items.append({"index": index, "status": "refused", **one.to_json()})
+            message_id = message_id_of(raw[index])
+            items.append(
+                {"index": index, "status": "refused", "message_id": message_id, **one.to_json()}
+            )
             continue
         status = next(left).status
         word = "ok"

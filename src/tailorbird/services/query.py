@@ -260,6 +260,17 @@ class Query:
                 return False
         return not self.ledger.unfinished(now)
 
+    def engines(self) -> list[dict[str, Any]]:
+        """Return for each engine whether definitions are live in it, and how far it is behind.
+
+        An engine that has nothing of its own to do may stay some records behind.
+        """
+        end = self._log.end()
+        return [
+            {"ready": bool(store.versions()), "records_behind": max(end - store.offset(), 0)}
+            for store in self._states
+        ]
+
     def overview(self) -> dict[str, Any]:
         """Return what the start page shows."""
         status = self.status()

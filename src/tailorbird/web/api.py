@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from typing import Annotated, Any
+from urllib.parse import unquote
 
 import msgspec
 from litestar import Litestar, Request, Response, get, post
@@ -30,6 +31,7 @@ from tailorbird.web.sessions import Sessions
 BODY_BYTES_MAX = 64 * 1024
 _DRAINED_LOOK_SECONDS = 0.003
 PAGE_MAX = 500
+PROFILES = "/v1/profiles/"
 
 Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_MAX)]
 AnyRequest = Request[Any, Any, State]
@@ -76,6 +78,7 @@ def admin_guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHand
 @get("/v1/profiles/{reference:str}", sync_to_thread=False, guards=[admin_guard], tags=["people"])
 def get_profile(request: AnyRequest, reference: FromPath[str]) -> dict[str, Any]:
     """Return a person, by `user_id:U`, any other kind before the colon, or `p_...`."""
+    reference = unquote(reference)
     found = parts_of(request).query.profile(reference)
     if found is None:
         raise _nobody(reference)
@@ -92,6 +95,7 @@ def get_why_not(
     request: AnyRequest, reference: FromPath[str], journey: FromQuery[str]
 ) -> dict[str, Any]:
     """Return what a journey asks of a person as things stand, and the first that fails."""
+    reference = unquote(reference)
     try:
         found = parts_of(request).query.why_not(reference, journey)
     except KeyError:

@@ -29,7 +29,8 @@ from tailorbird.web.answers import (
     answer_json,
     header,
 )
-from tailorbird.web.collect import CALLS, Collect
+from tailorbird.web.api import PROFILES
+from tailorbird.web.collect import CALLS, CORS, Collect
 from tailorbird.web.measures import Measures
 from tailorbird.web.pages import Pages
 from tailorbird.web.sessions import Sessions
@@ -112,7 +113,8 @@ class WebApp:
                 await parts.collect.handle(call, scope, receive, send)
                 return "collect"
             if path == "/v1/m":
-                await answer_json(send, 200, {"success": True})
+                # The browser library's measures of itself: taken, not kept.
+                await answer_json(send, 200, {"success": True}, CORS)
                 return "metrics"
             settings = _SETTINGS.fullmatch(path)
             if settings:
@@ -152,16 +154,24 @@ class WebApp:
 
     async def _health(self, send: Send) -> None:
         parts = self._parts
-        status = parts.query.workspace_status()
-        is_ready = await parts.is_writer_ready() and status["version"] is not None
-        mail = parts.query.mail_status()
-        is_well = mail["reachable"] is not False and not any(
-            one.get("severity") == "error" for one in status["problems"]
-        )
+        workspace, mail = parts.query.workspace_status(), parts.query.mail_status()
+        is_writing = bool(await parts.is_writer_ready())
+        engines = parts.query.engines()
+        are_engines_ready = all(one["ready"] for one in engines)
+        roles = {
+            "web": {"ready": True},
+            "writer": {"ready": is_writing},
+            "engine": {"ready": are_engines_ready, "each": engines},
+            "deliver": {"ready": mail["reachable"] is not None},
+        }
+        is_ready = is_writing and are_engines_ready and workspace["version"] is not None
+        is_broken = any(one.get("severity") == "error" for one in workspace["problems"])
+        is_well = mail["reachable"] is not False and not is_broken
         body = {
             "status": ("ok" if is_well else "degraded") if is_ready else "starting",
+            "roles": roles,
             "mail": mail,
-            "workspace": status,
+            "workspace": workspace,
         }
         await answer_json(send, 200 if is_ready else 503, body)
 
@@ -173,8 +183,7 @@ class WebApp:
             "enabledMiddleware": {},
             "remotePlugins": [],
         }
-        headers = ((b"access-control-allow-origin", b"*"),)
-        await answer_json(send, 200, body, headers)
+        await answer_json(send, 200, body, CORS)
 
     def _openapi(self) -> bytes:
         if self._document is None:
@@ -193,6 +202,10 @@ def _escape(scope: Scope) -> bool:
         path.isascii() or path.encode()
     except UnicodeEncodeError:
         return False
+    raw: bytes | None = scope.get("raw_path")
+    if path.startswith(PROFILES) and raw and b"%" in raw and raw.isascii():
+        # Ids may hold slashes: they reach the framework encoded, and `get_profile` decodes them.
+        scope["path"] = raw.partition(b"?")[0].decode()
     return True
 
 

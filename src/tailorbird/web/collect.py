@@ -39,7 +39,8 @@ CALLS = {
     "b": "batch",
     "import": "batch",
 }
-_CORS = (
+# Browsers may send from any shop's pages; the write key says for whom.
+CORS = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-methods", b"POST, GET, OPTIONS"),
     (b"access-control-allow-headers", b"authorization, content-type, content-encoding"),
@@ -60,7 +61,7 @@ class Collect:
     async def handle(self, call: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request to /v1/CALL."""
         request_id = str(scope["state"]["request_id"])
-        headers = ((b"x-request-id", request_id.encode()), *_CORS)
+        headers = ((b"x-request-id", request_id.encode()), *CORS)
         method = scope["method"]
         if method == "OPTIONS":
             await answer(send, 204, b"", "text/plain", headers)

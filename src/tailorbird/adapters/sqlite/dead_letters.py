@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
 from tailorbird.adapters.sqlite.connection import connect, transaction
+from tailorbird.base.problems import OperationalError
 from tailorbird.events.refusal import Refusal
 
 _MIGRATIONS = Path(__file__).parent / "sql" / "dead_letters"
 RAW_BYTES_MAX = 64 * 1024
+ITEMS_MAX = 20_000
+# A request can hold thousands of refused items; the first of them tell the fault.
+ITEMS_PER_CALL_MAX = 100
 
 
 class SqliteDeadLetters:
-    """One file for the web role; the raw bytes of an item are cut at `RAW_BYTES_MAX`."""
+    """One file for the web role: the newest `items_max` items, their bytes cut at `RAW_BYTES_MAX`.
 
-    def __init__(self, path: Path) -> None:
+    Write keys lie open in browsers: what anybody can send must not fill the disk.
+    """
+
+    def __init__(self, path: Path, *, items_max: int = ITEMS_MAX) -> None:
         self._connection = connect(path, synchronous="NORMAL", migrations=_MIGRATIONS)
+        self._items_max = items_max
 
     def keep(self, at: int, source: str, items: Sequence[tuple[Refusal, bytes]]) -> None:
-        """Keep refused items."""
+        """Keep refused items, at most `ITEMS_PER_CALL_MAX` of them.
+
+        Raises:
+            OperationalError: the disk is full or fails; nothing was kept.
+        """
+        try:
+            self._insert(at, source, items[:ITEMS_PER_CALL_MAX])
+        except sqlite3.Error as error:
+            raise OperationalError(
+                f"refused items cannot be kept: {error}", is_retry_safe=True
+            ) from error
+
+    def _insert(self, at: int, source: str, items: Sequence[tuple[Refusal, bytes]]) -> None:
         with transaction(self._connection):
             self._connection.executemany(
                 "INSERT INTO dead_letter (at, source, rule, field, detail, raw)"
@@ -28,6 +49,10 @@ class SqliteDeadLetters:
                     (at, source, one.rule.value, one.field, one.detail, raw[:RAW_BYTES_MAX])
                     for one, raw in items
                 ],
+            )
+            self._connection.execute(
+                "DELETE FROM dead_letter WHERE id <= (SELECT max(id) FROM dead_letter) - ?",
+                (self._items_max,),
             )
 
     def counts(self) -> dict[str, int]:

@@ -1,0 +1,167 @@
+"""Segment's calls over HTTP: keys, answers per item, what is stored and what is kept aside."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from base64 import b64encode
+from typing import Any
+
+import pytest
+
+from tailorbird.events.decode import REQUEST_BYTES_MAX
+from tailorbird.testing.in_process import ADMIN, WRITE, InProcessServer
+from tailorbird.web.collect import CALLS
+
+TRACK = {"userId": "u", "event": "Order Completed", "messageId": "m1"}
+
+
+def basic(key: str) -> dict[str, str]:
+    return {"authorization": "Basic " + b64encode(f"{key}:".encode()).decode()}
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        (WRITE, {}),
+        (ADMIN, {}),
+        (basic("wk"), {}),
+        ({}, {"writeKey": "wk"}),
+        (basic("stale"), {"writeKey": "wk"}),
+    ],
+)
+def test_the_write_key_comes_by_bearer_basic_or_body(
+    server: InProcessServer, headers: dict[str, str], body: dict[str, Any]
+) -> None:
+    reply = server.ask("POST", "/v1/track", {**TRACK, **body}, headers)
+    assert (reply.status, reply.json["success"], reply.json["message_id"]) == (200, True, "m1")
+    assert [event.name for event in server.events()] == ["order_completed"]
+
+
+@pytest.mark.parametrize("headers", [{}, basic("wrong"), {"authorization": "Bearer "}])
+@pytest.mark.parametrize("body", [TRACK, b"{", gzip.compress(b"{")[:-2], {"writeKey": "wrong"}])
+def test_without_a_key_nothing_is_stored_or_kept(
+    server: InProcessServer, headers: dict[str, str], body: Any
+) -> None:
+    reply = server.ask("POST", "/v1/track", body, headers)
+    assert (reply.status, reply.error["rule"]) == (401, "unauthorised")
+    assert server.log.end() == 0
+    assert server.dead_letters.counts() == {}
+
+
+@pytest.mark.parametrize("path", sorted(CALLS))
+def test_every_name_of_a_call_is_taken(server: InProcessServer, path: str) -> None:
+    message = {**TRACK, "previousId": "old", "groupId": "g"}
+    body = {"batch": [{**message, "type": "track"}]} if CALLS[path] == "batch" else message
+    assert server.ask("POST", f"/v1/{path}", body, WRITE).status == 200
+    assert server.events()[-1].type == ("track" if CALLS[path] == "batch" else CALLS[path])
+
+
+def test_a_retry_is_recognised_and_answered_as_a_success(server: InProcessServer) -> None:
+    batch = {"batch": [{**TRACK, "type": "track"}, {**TRACK, "type": "track", "messageId": "m2"}]}
+    server.ask("POST", "/v1/track", TRACK, WRITE)
+    reply = server.ask("POST", "/v1/batch", batch, WRITE)
+    assert reply.status == 200
+    assert [item["status"] for item in reply.json["items"]] == ["duplicate", "ok"]
+    assert len(server.events()) == 2
+
+
+def test_one_bad_item_never_spoils_the_others_and_never_hides_behind_a_200(
+    server: InProcessServer,
+) -> None:
+    batch = {
+        "batch": [
+            {**TRACK, "type": "track"},
+            {**TRACK, "type": "track", "messageId": "m2", "timestamp": "soon"},
+            7,
+            {"type": "identify", "userId": "v", "messageId": "m3"},
+        ]
+    }
+    reply = server.ask("POST", "/v1/batch", batch, WRITE)
+    assert reply.status == 400
+    items = reply.json["items"]
+    assert [item["status"] for item in items] == ["ok", "refused", "refused", "ok"]
+    assert {key: items[1][key] for key in ("index", "field", "value", "rule")} == {
+        "index": 1,
+        "field": "timestamp",
+        "value": "soon",
+        "rule": "bad_timestamp",
+    }
+    assert items[1]["message_id"] == "m2"
+    assert reply.error["message"].startswith("2 of 4 events were refused, the others are stored")
+    assert [event.message_id for event in server.events()] == ["m1", "m3"]
+    assert server.dead_letters.counts() == {"bad_timestamp": 1, "not_an_object": 1}
+
+
+def test_what_the_writer_did_not_store_is_answered_503_with_a_pause(
+    server: InProcessServer,
+) -> None:
+    server.is_down = True
+    reply = server.ask("POST", "/v1/batch", {"batch": [{**TRACK, "type": "track"}]}, WRITE)
+    assert (reply.status, reply.headers["retry-after"]) == (503, "1")
+    assert reply.json["items"][0]["status"] == "retry"
+    server.is_down = False
+    assert server.ask("POST", "/v1/track", TRACK, WRITE).status == 200
+
+
+def test_gzip_is_unpacked_and_bombs_are_not(server: InProcessServer) -> None:
+    packed = gzip.compress(json.dumps(TRACK).encode())
+    head = {**WRITE, "content-encoding": "gzip"}
+    assert server.ask("POST", "/v1/track", packed, head, chunks=5).status == 200
+    bomb = gzip.compress(b" " * (REQUEST_BYTES_MAX * 20))
+    reply = server.ask("POST", "/v1/track", bomb, head)
+    assert (reply.status, reply.error["rule"]) == (413, "too_large")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "rule", "status"),
+    [
+        ("batch", {"batch": [{}] * 2_501}, "too_many", 400),
+        ("batch", {"batch": 3}, "wrong_type", 400),
+        ("batch", {}, "missing", 400),
+        ("batch", [], "not_an_object", 400),
+        ("track", b"", "not_json", 400),
+        ("track", {**TRACK, "properties": {"x": "y" * 40_000}}, "too_large", 413),
+        ("track", b" " * (REQUEST_BYTES_MAX + 1), "too_large", 413),
+    ],
+)
+def test_limits_and_shapes(
+    server: InProcessServer, path: str, body: Any, rule: str, status: int
+) -> None:
+    reply = server.ask("POST", f"/v1/{path}", body, WRITE)
+    assert (reply.status, reply.error["rule"]) == (status, rule)
+    assert reply.error["mend"]
+    assert server.log.end() == 0
+
+
+def test_a_field_of_a_call_that_is_not_ours_is_not_judged(server: InProcessServer) -> None:
+    assert server.ask("POST", "/v1/track", {**TRACK, "batch": 3}, WRITE).status == 200
+
+
+def test_request_ids_go_through_or_are_made(server: InProcessServer) -> None:
+    given = server.ask("POST", "/v1/track", TRACK, {**WRITE, "x-request-id": "abc-1"})
+    assert (given.headers["x-request-id"], given.json["request_id"]) == ("abc-1", "abc-1")
+    made = server.ask("GET", "/v1/status", headers={"x-request-id": "a b\n"})
+    assert made.headers["x-request-id"].startswith("fresh-")
+    assert made.json["request_id"] == made.headers["x-request-id"]
+
+
+def test_browsers_may_ask_before_they_send(server: InProcessServer) -> None:
+    for path in ("/v1/t", "/v1/m", "/v1/projects/wk/settings"):
+        reply = server.ask("OPTIONS", path)
+        assert reply.status in (200, 204)
+        assert reply.headers["access-control-allow-origin"] == "*"
+    settings = server.ask("GET", "/v1/projects/wk/settings").json
+    assert settings["integrations"]["Segment.io"]["apiKey"] == "wk"
+
+
+def test_other_methods_are_named(server: InProcessServer) -> None:
+    reply = server.ask("GET", "/v1/track", headers=WRITE)
+    assert (reply.status, reply.error["field"], reply.error["value"]) == (405, "method", "GET")
+
+
+def test_dead_letters_that_cannot_be_kept_do_not_spoil_the_answer(server: InProcessServer) -> None:
+    server.dead_letters.close()
+    batch = {"batch": [{**TRACK, "type": "track"}, 7]}
+    reply = server.ask("POST", "/v1/batch", batch, WRITE)
+    assert [item["status"] for item in reply.json["items"]] == ["ok", "refused"]
