@@ -1,0 +1,21 @@
+"""`python -m benchmarks [NAME ...]`: runs all benchmarks, or those named."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+NAMES = ("reducer", "log_to_state", "ingest", "post_to_membership")
+
+
+def main() -> None:
+    """Run what the command line names."""
+    wanted = sys.argv[1:] or NAMES
+    for name in wanted:
+        if name not in NAMES:
+            sys.exit(f"there is no benchmark {name!r}; known: {', '.join(NAMES)}")
+        import_module(f"benchmarks.{name}").run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""A server for benchmarks: real processes on a free port, and the CPU seconds that they burn."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tailorbird.adapters.files import create_workspace, ensure_keys
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Serving:
+    """A running server."""
+
+    port: int
+    write_key: str
+    admin_key: str
+    process: subprocess.Popen[bytes]
+
+    def headers(self, *, is_admin: bool = False) -> dict[str, str]:
+        """Return the headers of a request."""
+        if is_admin:
+            return {"Authorization": f"Bearer {self.admin_key}"}
+        key = b64encode(f"{self.write_key}:".encode()).decode()
+        return {"Authorization": f"Basic {key}", "Content-Type": "application/json"}
+
+    def connect(self) -> http.client.HTTPConnection:
+        """Return a kept-alive connection."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection.connect()
+        assert connection.sock is not None
+        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
+
+    def cpu_seconds(self) -> dict[str, float]:
+        """Return the CPU seconds of each role so far."""
+        found: dict[str, float] = {}
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+                fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+            except (OSError, IndexError):
+                continue
+            role = next((w for w in words if w.startswith(b"tailorbird.worker.")), None)
+            if role is not None and int(fields[1]) == self.process.pid:
+                name = role.decode().rsplit(".", 1)[1]
+                spent = (int(fields[11]) + int(fields[12])) / TICKS
+                found[name] = found.get(name, 0.0) + spent
+        return found
+
+
+@contextmanager
+def serving() -> Iterator[Serving]:
+    """Run a server with the workspace that `tailorbird init` makes."""
+    with tempfile.TemporaryDirectory() as folder, socket.socket() as probe:
+        workspace = Path(folder) / "shop"
+        create_workspace(workspace)
+        (workspace / "segments" / "busy.yaml").write_text("when: count(benchmarked) >= 1\n")
+        keys = ensure_keys(workspace)
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+        probe.close()
+        words = [sys.executable, "-m", "tailorbird", "serve", "--workspace", str(workspace)]
+        words += ["--data", str(Path(folder) / "data"), "--port", str(port), "--log-level", "error"]
+        quiet = subprocess.DEVNULL
+        process = subprocess.Popen(words, stdout=quiet, stderr=quiet, start_new_session=True)
+        try:
+            server = Serving(port, keys.write_key, keys.admin_key, process)
+            _await_ready(server)
+            yield server
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=60)
+
+
+def _await_ready(server: Serving) -> None:
+    for _ in range(600):
+        try:
+            connection = server.connect()
+            connection.request("GET", "/health")
+            if connection.getresponse().status == 200:
+                return
+        except OSError:
+            pass
+        time.sleep(0.1)
+    raise SystemExit("the benchmark's server does not start")
