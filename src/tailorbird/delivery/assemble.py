@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from typing import NamedTuple
 
 from tailorbird.base.time import from_micros
 from tailorbird.delivery.addresses import wire_address
@@ -42,8 +43,30 @@ class Envelope:
     headers: Sequence[tuple[str, str]] = ()
 
 
+class Parts(NamedTuple):
+    """A message before its bodies are encoded: this form compresses well, base64 does not."""
+
+    head: bytes  # all headers, without the empty line behind them
+    boundary: bytes
+    text: bytes
+    html: bytes
+
+
 def assemble(envelope: Envelope) -> bytes:
     """Return a multipart/alternative message with CRLF line ends."""
+    return encode_parts(parts_of(envelope))
+
+
+def encode_parts(parts: Parts) -> bytes:
+    """Return the message's bytes; the same parts give the same bytes."""
+    bodies = _part(parts.boundary, b"text/plain", parts.text) + _part(
+        parts.boundary, b"text/html", parts.html
+    )
+    return b"%b\r\n\r\n%b--%b--\r\n" % (parts.head, bodies, parts.boundary)
+
+
+def parts_of(envelope: Envelope) -> Parts:
+    """Return the headers as they leave, and the bodies with CRLF line ends."""
     # The boundary is made of the id, so that the same message is the same bytes.
     boundary = "=_tb_" + re.sub(r"[^A-Za-z0-9]", "", envelope.message_id)[:40]
     date = format_datetime(datetime.fromtimestamp(from_micros(envelope.date).timestamp(), UTC))
@@ -62,24 +85,22 @@ def assemble(envelope: Envelope) -> bytes:
         f'Content-Type: multipart/alternative; boundary="{boundary}"',
     ]
     head = "\r\n".join(lines).encode("utf-8", "replace")
-    parts = [
-        _part(boundary, "text/plain", envelope.text),
-        _part(boundary, "text/html", envelope.html),
-    ]
-    return b"%b\r\n\r\n%b--%b--\r\n" % (head, b"".join(parts), boundary.encode())
+    return Parts(head, boundary.encode(), _lines(envelope.text), _lines(envelope.html))
 
 
-def _part(boundary: str, kind: str, body: str) -> bytes:
-    data = body.replace("\r\n", "\n").replace("\n", "\r\n").encode("utf-8", "replace")
+def _lines(body: str) -> bytes:
+    return body.replace("\r\n", "\n").replace("\n", "\r\n").encode("utf-8", "replace")
+
+
+def _part(boundary: bytes, kind: bytes, data: bytes) -> bytes:
     encoded = b"".join(
         b2a_base64(data[start : start + _LINE_BYTES], newline=False) + b"\r\n"
         for start in range(0, len(data), _LINE_BYTES)
     )
-    head = (
-        f"--{boundary}\r\nContent-Type: {kind}; charset=utf-8\r\n"
-        "Content-Transfer-Encoding: base64\r\n\r\n"
+    return (
+        b"--%b\r\nContent-Type: %b; charset=utf-8\r\n"
+        b"Content-Transfer-Encoding: base64\r\n\r\n%b" % (boundary, kind, encoded)
     )
-    return head.encode() + encoded
 
 
 def _mailbox(name: str, address: str) -> str:

@@ -70,6 +70,10 @@ class Ledger(Protocol):
         """Store the new standing of messages in one durable commit."""
         ...
 
+    def postpone(self, now: int, until: int, reason: str) -> None:
+        """Let all messages that are due wait until an instant, for one reason, in one commit."""
+        ...
+
     def recover(self, now: int) -> int:
         """After a crash: messages that were being handed over become `unknown`; how many."""
         ...

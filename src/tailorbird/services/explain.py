@@ -8,11 +8,15 @@ from typing import Any
 import msgspec
 
 from tailorbird.base.time import format_micros
+from tailorbird.delivery.assemble import encode_parts
+from tailorbird.delivery.decide import MARKETING
 from tailorbird.journeys.effects import SendMessage
 from tailorbird.ports import ledger as standing
 from tailorbird.ports.ledger import Ledger, Message
 from tailorbird.profiles.state import Condition
-from tailorbird.services.send import unpack_bytes
+from tailorbird.services.compose import compose
+from tailorbird.services.message_record import decode_record, unpack_bytes
+from tailorbird.workspace.definitions import Workspace
 
 _decode_effect = msgspec.msgpack.Decoder(SendMessage).decode
 
@@ -45,7 +49,7 @@ def message_summary(message: Message) -> dict[str, Any]:
 def explanation(message: Message) -> dict[str, Any]:
     """Return the whole explanation of a message as JSON values; `sentence` says it in one."""
     effect = _decode_effect(message.effect)
-    record = _record(message)
+    record = decode_record(message)
     return {
         "id": message.effect_id,
         "sentence": _sentence(message, effect),
@@ -64,6 +68,8 @@ def explanation(message: Message) -> dict[str, Any]:
             "decided_at": format_micros(record["decided_at"]) if record else None,
             "address": message.address,
             "attempts": message.attempts,
+            "consent": record.get("consent"),
+            "checks": _checks(message, record),
             "missing": record.get("missing", []),
             "fallbacks": record.get("fallbacks", []),
         },
@@ -82,10 +88,34 @@ def explanation(message: Message) -> dict[str, Any]:
 
 def sent_bytes(message: Message, ledger: Ledger) -> bytes | None:
     """Return the bytes that were handed over, None where none were."""
-    record = _record(message)
-    if not record:
+    record = decode_record(message)
+    if "bytes" not in record:
         return None
-    return unpack_bytes(record, ledger.rendering(record["rendering"]))
+    return unpack_bytes(record["bytes"], ledger.rendering(record["rendering"]))
+
+
+def is_same_again(
+    message: Message, ledger: Ledger, workspace: Workspace, token_key: bytes
+) -> bool | None:
+    """Compose a message again from its record; whether the bytes are those that left.
+
+    `workspace` is the version that the record names. None where nothing left.
+    """
+    record, data = decode_record(message), sent_bytes(message, ledger)
+    if data is None:
+        return None
+    effect = _decode_effect(message.effect)
+    again = compose(
+        effect,
+        record["profile"],
+        message.profile_id,
+        workspace,
+        workspace.templates[effect.template],
+        record["address"],
+        token_key,
+        record["decided_at"],
+    )
+    return encode_parts(again.parts) == data
 
 
 def sent_parts(data: bytes) -> dict[str, str]:
@@ -113,20 +143,20 @@ def as_text(found: dict[str, Any]) -> str:
             shown = "missing" if value["value"] is None else value["value"]
             lines.append(f"               {value['text']} = {shown}")
     decision = found["decision"]
+    for one in decision["checks"]:
+        sign = "yes" if one["holds"] else "no "
+        lines.append(f"  checked    {one['text']} -> {sign}  ({one['value']})")
     lines.append(f"  to         {decision['address'] or 'nobody: no address'}")
     lines.append(f"  outcome    {decision['status']}: {decision['reason'] or '-'}")
     if decision["missing"]:
         lines.append(f"  missing    {', '.join(decision['missing'])}")
     lines += [f"  fallback   {fallback}" for fallback in decision["fallbacks"]]
-    lines.append(f"  versions   journey {found['versions']['journey']}")
+    versions = found["versions"]
+    lines.append(f"  versions   journey {versions['journey']}, sent with {versions['workspace']}")
+    if (same := found.get("is_same_again")) is not None:
+        words = "the very bytes that left" if same else "OTHER bytes than those that left"
+        lines.append(f"  again      rendering it again gives {words}")
     return "\n".join(lines)
-
-
-def _record(message: Message) -> dict[str, Any]:
-    if not message.record:
-        return {}
-    found: dict[str, Any] = msgspec.msgpack.decode(message.record, strict=False)
-    return found
 
 
 def _trigger(effect: SendMessage) -> dict[str, Any]:
@@ -147,6 +177,41 @@ def _trigger(effect: SendMessage) -> dict[str, Any]:
         "properties": trigger["properties"],
         "at": at,
     }
+
+
+def _checks(message: Message, record: dict[str, Any]) -> list[dict[str, Any]]:
+    """What was asked of the person and the address before anything left, in plain words."""
+    if not record:
+        return []
+    reason = record["suppressed_because"]
+    checks = [
+        {
+            "text": "the address is not suppressed",
+            "holds": reason is None,
+            "value": reason or "not suppressed",
+        }
+    ]
+    if message.kind != MARKETING:
+        return checks
+    consent, recent = record["consent"], len(record["sent_at"])
+    given = {True: "given", False: "withdrawn", None: "never asked"}[consent]
+    allowed = record["marketing_per_day"]
+    checks.append(
+        {
+            "text": f"consent for {message.topic}",
+            "holds": consent is True or (consent is None and not record["demands_consent"]),
+            "value": given,
+        }
+    )
+    if allowed:
+        checks.append(
+            {
+                "text": f"fewer than {allowed} marketing mail(s) in the last 24 hours",
+                "holds": recent < allowed,
+                "value": str(recent),
+            }
+        )
+    return checks
 
 
 def _condition(one: Condition) -> dict[str, Any]:

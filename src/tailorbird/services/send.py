@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,10 +17,10 @@ from typing import Any
 import msgspec
 import structlog
 
-from tailorbird.base.hashing import hash64
-from tailorbird.base.time import DAY, MICROSECONDS, format_micros
-from tailorbird.content.render import Rendered, RenderProblem, renderer_of
-from tailorbird.delivery.assemble import Envelope, assemble
+from tailorbird.base.problems import TailorbirdError
+from tailorbird.base.time import DAY, MICROSECONDS
+from tailorbird.content.render import RenderProblem
+from tailorbird.delivery.assemble import encode_parts
 from tailorbird.delivery.decide import (
     MARKETING,
     Deliver,
@@ -32,33 +31,34 @@ from tailorbird.delivery.decide import (
     address_of,
     decide,
 )
-from tailorbird.delivery.links import LinkSigner
 from tailorbird.delivery.suppression import address_hash
-from tailorbird.events.event import Event, encode, order_of, partition_of
+from tailorbird.events.event import partition_of
 from tailorbird.journeys.effects import SendMessage
 from tailorbird.ports import ledger as standing
 from tailorbird.ports.clock import Clock
 from tailorbird.ports.control_store import ControlStore
 from tailorbird.ports.ledger import Ledger, Message
-from tailorbird.ports.log_writer import RETRY, EventDraft, LogWriter
+from tailorbird.ports.log_writer import RETRY, LogWriter
 from tailorbird.ports.mail_sender import (
-    Accepted,
     HandOverResult,
     MailSender,
-    Refused,
     Uncertain,
+    Unreachable,
 )
 from tailorbird.ports.state_store import OutboxRow, StateStore
 from tailorbird.ports.suppression_store import SuppressionStore
 from tailorbird.profiles.state import ProfileState, decode
 from tailorbird.reducer.reducer import Reducer
+from tailorbird.services.compose import compose
+from tailorbird.services.message_record import considered, encode_record, pack_parts, plain_parts
+from tailorbird.services.outcomes import note, outcome_draft, settle
 from tailorbird.workspace.definitions import TemplateDefinition, Workspace
 
 ROUND_MAX = 200
 HANDING_OVER_MAX = 10  # as many as the sender has connections
-RETRY_SECONDS_MIN = 30
-RETRY_SECONDS_MAX = 3_600
-ATTEMPTS_MAX = 30
+# How often a server that cannot be reached is asked again.
+PROBE_SECONDS_MIN = 5
+PROBE_SECONDS_MAX = 300
 _REDIRECTS_MAX = 20
 # zlib looks back 32 KB: of a template's first rendering this much serves the later ones.
 _BASE_BYTES = 32_000
@@ -75,8 +75,8 @@ class _Ready:
     """A message that may leave, with its bytes."""
 
     message: Message
-    address: str
     sender: str
+    address: str  # as the person wrote it; the message has it in lower case, for the cap
     data: bytes
 
 
@@ -110,17 +110,23 @@ class Delivery:
         self._reducers: dict[str, Reducer] = {}
         self._bases: dict[str, bytes] = {}
         self._mail_status = ""
+        # Why the mail server is thought to be away; empty while it answers.
+        self._away = ""
+        self._probe_at = 0
+        self._probes = 0
+        self._travelling: list[tuple[Message, asyncio.Task[HandOverResult]]] = []
 
     def recover(self) -> int:
         """Settle what a crash left: call once at start. Returns the number of unknown messages."""
         return self._ledger.recover(self._clock.now())
 
     async def look_at_mail_server(self) -> None:
-        """Note whether the mail server answers, for /health."""
+        """Ask whether the mail server answers, for /health; without it the queue waits."""
         reason = await self._sender.check()
-        self._control.set(
-            MAIL_STATUS, json.dumps({"reachable": reason is None, "reason": reason or ""})
-        )
+        if reason is None:
+            self._tell_mail_status("")
+        else:
+            self._hold_queue(reason, self._clock.now())
 
     async def close(self) -> None:
         """Close connections politely."""
@@ -129,7 +135,7 @@ class Delivery:
     async def step(self) -> int:
         """Take over intents, deliver one round, report outcomes; return how much was done."""
         done = self._take_over()
-        if self._control.get(SENDING_STOPPED) != "1":
+        if not self._is_stopped():
             done += await self._round()
         return done + await self._report()
 
@@ -154,14 +160,18 @@ class Delivery:
         Only as many messages are `handing_over` as there are connections, so a crash leaves no
         more unknown.
         """
+        await self._arrive()
+        if self._away and not await self._is_back():
+            return 0
         version = self._live_version()
         messages = self._ledger.waiting(self._clock.now(), ROUND_MAX)
         if not messages or version is None:
             return 0
         reducer = self._reducer(version)
         addressed: set[str] = set()
-        travelling: list[tuple[_Ready, asyncio.Task[HandOverResult]]] = []
         for start in range(0, len(messages), HANDING_OVER_MAX):
+            if self._away or self._is_stopped():
+                break
             written: list[_Ready] = []
             settled: list[Message] = []
             for message in messages[start : start + HANDING_OVER_MAX]:
@@ -171,83 +181,121 @@ class Delivery:
                 else:
                     written.append(made)
                 await asyncio.sleep(0)
-            await self._arrive(travelling)
-            travelling = self._leave(written, settled)
-        await self._arrive(travelling)
+            await self._arrive()
+            # What the server or the switch stopped meanwhile is not marked; it is written again.
+            self._leave([] if self._away or self._is_stopped() else written, settled)
+        await self._arrive()
         return len(messages)
 
-    def _leave(
-        self, written: list[_Ready], settled: list[Message]
-    ) -> list[tuple[_Ready, asyncio.Task[HandOverResult]]]:
+    def _is_stopped(self) -> bool:
+        return self._control.get(SENDING_STOPPED) == "1"
+
+    async def _is_back(self) -> bool:
+        """While the mail server is away the whole queue waits, and one probe at a time asks."""
+        now = self._clock.now()
+        if now < self._probe_at:
+            if self._ledger.waiting(now, 1):
+                self._ledger.postpone(now, self._probe_at, self._away)
+            return False
+        reason = await self._sender.check()
+        if reason is not None:
+            self._hold_queue(reason, now)
+            return False
+        self._away, self._probes = "", 0
+        self._tell_mail_status("")
+        return True
+
+    def _hold_queue(self, reason: str, now: int) -> None:
+        seconds = min(PROBE_SECONDS_MIN * 2**self._probes, PROBE_SECONDS_MAX)
+        self._probes = min(self._probes + 1, 20)
+        self._away = f"the mail server cannot be reached: {reason}"
+        self._probe_at = now + seconds * MICROSECONDS
+        self._ledger.postpone(now, self._probe_at, self._away)
+        self._tell_mail_status(reason)
+
+    def _leave(self, written: list[_Ready], settled: list[Message]) -> None:
         """Mark messages as being handed over, durably, and begin; suppression is read last."""
         now = self._clock.now()
         leaving: list[_Ready] = []
         for one in written:
-            reason = self._suppression.reason(address_hash(one.address), one.message.topic)
+            message = one.message
+            reason = self._suppression.reason(address_hash(message.address), message.topic)
             if reason is None:
                 leaving.append(one)
             else:
-                reason = f"the address is suppressed: {reason}"
-                _settle(one.message, standing.SUPPRESSED, reason, now)
-                settled.append(one.message)
+                settle(message, standing.SUPPRESSED, f"the address is suppressed: {reason}", now)
+                settled.append(message)
         self._ledger.update([*settled, *(one.message for one in leaving)])
-        return [
-            (one, asyncio.create_task(self._sender.hand_over(one.sender, one.address, one.data)))
-            for one in leaving
-        ]
+        for one in leaving:
+            task = asyncio.create_task(self._sender.hand_over(one.sender, one.address, one.data))
+            self._travelling.append((one.message, task))
 
-    async def _arrive(
-        self, travelling: Sequence[tuple[_Ready, asyncio.Task[HandOverResult]]]
-    ) -> None:
-        """Wait for the answers and note them in one commit."""
-        if not travelling:
+    async def _arrive(self) -> None:
+        """Wait for the answers and note them in one commit.
+
+        They are forgotten only after it, so a commit that fails is repeated by the next round.
+        """
+        if not self._travelling:
             return
-        results = await asyncio.gather(*(task for _, task in travelling))
+        answers = await asyncio.gather(
+            *(task for _, task in self._travelling), return_exceptions=True
+        )
         now = self._clock.now()
-        for (one, _), result in zip(travelling, results, strict=True):
-            self._note(one.message, result, now)
-        self._ledger.update([one.message for one, _ in travelling])
-        self._tell_mail_status(results)
+        unreachable: list[Unreachable] = []
+        for (message, _), answer in zip(self._travelling, answers, strict=True):
+            if isinstance(answer, BaseException):
+                _log.error("hand_over_failed", message=message.effect_id, error=repr(answer)[:200])
+                answer = Uncertain(reason=f"a fault in handing it over: {type(answer).__name__}")
+            elif isinstance(answer, Unreachable):
+                unreachable.append(answer)
+            note(message, answer, now)
+        self._ledger.update([message for message, _ in self._travelling])
+        is_any_answered = len(unreachable) < len(self._travelling)
+        self._travelling.clear()
+        if unreachable and not is_any_answered:
+            self._hold_queue(unreachable[0].reason, now)
+        else:
+            self._tell_mail_status("")
 
     def _prepare(self, message: Message, reducer: Reducer, addressed: set[str]) -> _Ready | None:
-        """Decide and render one message; None where it does not leave now (and says why)."""
+        """Decide and write one message; None where it does not leave now (and says why)."""
         now = self._clock.now()
         effect = _decode_effect(message.effect)
         state = self._profile(message.profile_id)
         workspace = reducer.workspace
         if state is None:
-            _settle(message, standing.FAILED, "the profile does not exist any more", now)
+            settle(message, standing.FAILED, "the profile does not exist any more", now)
             return None
         message.profile_id = state.profile_id
         profile = reducer.snapshot(state, now)
-        address = address_of(profile) or ""
-        message.address = address.lower()
+        message.address = (address_of(profile) or "").lower()
         facts = self._facts(message, effect, now)
         decision = decide(effect, profile, workspace.settings, facts, now)
-        if isinstance(decision, Hold):
+        if isinstance(decision, Deliver):
+            if effect.kind == MARKETING and message.address in addressed:
+                # Another mail to this address leaves in this round: the cap is asked again then.
+                return None
+            addressed.add(message.address)
+            template = workspace.templates.get(effect.template)
+            if template is not None:
+                try:
+                    return self._write(
+                        message, effect, profile, template, workspace, facts, decision.address, now
+                    )
+                except RenderProblem as problem:
+                    settle(message, standing.FAILED, f"the template fails: {problem}", now)
+            else:
+                reason = f"the workspace has no template '{effect.template}' any more"
+                settle(message, standing.FAILED, reason, now)
+        elif isinstance(decision, Hold):
             message.next_attempt_at = decision.until
             message.status, message.reason = standing.HELD, decision.reason
-            return None
-        if isinstance(decision, Suppress):
-            _settle(message, standing.SUPPRESSED, decision.reason, now)
-            return None
-        if isinstance(decision, Expire):
-            _settle(message, standing.EXPIRED, decision.reason, now)
-            return None
-        if effect.kind == MARKETING and message.address in addressed:
-            # Another mail to this address leaves in this round: the cap is asked again after it.
-            return None
-        template = workspace.templates.get(effect.template)
-        if template is None:
-            reason = f"the workspace has no template '{effect.template}' any more"
-            _settle(message, standing.FAILED, reason, now)
-            return None
-        addressed.add(message.address)
-        try:
-            return self._assemble(message, effect, profile, state, template, workspace, decision)
-        except RenderProblem as problem:
-            _settle(message, standing.FAILED, f"the template fails: {problem}", now)
-            return None
+        elif isinstance(decision, Suppress):
+            settle(message, standing.SUPPRESSED, decision.reason, now)
+        elif isinstance(decision, Expire):
+            settle(message, standing.EXPIRED, decision.reason, now)
+        message.record = encode_record(considered(profile, facts, workspace, effect, now))
+        return None
 
     def _facts(self, message: Message, effect: SendMessage, now: int) -> Facts:
         if not message.address:
@@ -273,112 +321,65 @@ class Delivery:
             profile_id = state.merged_into
         return None
 
-    def _assemble(
+    def _write(
         self,
         message: Message,
         effect: SendMessage,
         profile: dict[str, Any],
-        state: ProfileState,
         template: TemplateDefinition,
         workspace: Workspace,
-        decision: Deliver,
+        facts: Facts,
+        address: str,
+        now: int,
     ) -> _Ready:
-        now, settings = self._clock.now(), workspace.settings
-        signer = LinkSigner(settings.base_url, self._token_key, message.effect_id, state.profile_id)
-        unsubscribe = signer.unsubscribe_url(decision.address, effect.topic)
-        scope = scope_of(effect, profile, workspace, unsubscribe, now)
-        rendered = renderer_of(template).render(scope)
-        sender = template.from_address or settings.from_address or "no-reply@localhost"
-        headers = [("Feedback-ID", f"{effect.journey}:{effect.step}:{effect.kind}:tailorbird")]
-        if effect.kind == MARKETING:
-            headers += [
-                ("List-Unsubscribe", f"<{unsubscribe}>"),
-                ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
-            ]
-        domain = sender.rpartition("@")[2]
-        data = assemble(
-            Envelope(
-                message_id=f"{message.effect_id}@{domain}",
-                date=now,
-                from_name=template.from_name or settings.from_name,
-                from_address=sender,
-                to_address=decision.address,
-                reply_to=template.reply_to,
-                subject=rendered.subject,
-                text=rendered.text,
-                html=signer.track(rendered.html),
-                headers=headers,
+        try:
+            made = compose(
+                effect,
+                profile,
+                message.profile_id,
+                workspace,
+                template,
+                address,
+                self._token_key,
+                now,
             )
-        )
-        message.subject = rendered.subject
+        except TailorbirdError:
+            raise
+        except Exception as fault:
+            # A fault of ours in one message must not stop all others, again and again.
+            name = type(fault).__name__
+            _log.error("message_failed", message=message.effect_id, error=name, exc_info=True)
+            raise RenderProblem(f"a fault in writing it: {name}") from fault
+        message.subject = made.rendered.subject
         message.status, message.reason = standing.HANDING_OVER, ""
         message.attempts += 1
-        message.record = self._record(effect, profile, state, template, rendered, data, workspace)
-        return _Ready(message, decision.address, sender, data)
-
-    def _record(
-        self,
-        effect: SendMessage,
-        profile: dict[str, Any],
-        state: ProfileState,
-        template: TemplateDefinition,
-        rendered: Rendered,
-        data: bytes,
-        workspace: Workspace,
-    ) -> bytes:
-        """What explains the message: profile, decision, versions, fallbacks and the sent bytes."""
         key = f"{workspace.version}/{template.name}"
         base = self._bases.get(key)
         if base is None:
-            base = self._bases[key] = self._ledger.rendering(key, data[-_BASE_BYTES:])
-        packer = zlib.compressobj(6, zdict=base)
-        packed = packer.compress(data) + packer.flush()
-        return msgspec.msgpack.encode(
+            first = plain_parts(made.parts)[-_BASE_BYTES:]
+            base = self._bases[key] = self._ledger.rendering(key, first)
+        message.record = encode_record(
             {
-                "profile": profile,
-                "profile_offset": state.updated_at,
-                "decided_at": self._clock.now(),
-                "workspace_version": workspace.version,
-                "journey_version": effect.version,
-                "missing": list(rendered.missing),
-                "fallbacks": list(rendered.fallbacks),
-                "preheader": rendered.preheader,
-                "bytes": packed,
+                **considered(profile, facts, workspace, effect, now),
+                "address": address,
+                "missing": list(made.rendered.missing),
+                "fallbacks": list(made.rendered.fallbacks),
+                "preheader": made.rendered.preheader,
+                "bytes": pack_parts(made.parts, base),
                 "rendering": key,
             }
         )
+        return _Ready(message, made.sender, address, encode_parts(made.parts))
 
     # -- outcomes --------------------------------------------------------------------------------
 
-    def _note(self, message: Message, result: HandOverResult, now: int) -> None:
-        if isinstance(result, Accepted):
-            _settle(message, standing.SENT, result.answer, now)
-        elif isinstance(result, Uncertain):
-            _settle(message, standing.UNKNOWN, result.reason, now)
-        elif isinstance(result, Refused) and result.is_permanent:
-            _settle(message, standing.FAILED, result.answer, now)
-        else:
-            reason = result.answer if isinstance(result, Refused) else result.reason
-            if message.attempts >= ATTEMPTS_MAX:
-                _settle(message, standing.FAILED, f"given up after many attempts: {reason}", now)
-                return
-            seconds = min(RETRY_SECONDS_MIN * 2 ** (message.attempts - 1), RETRY_SECONDS_MAX)
-            message.status, message.reason = standing.INTENT, reason
-            message.next_attempt_at = now + seconds * MICROSECONDS
-
-    def _tell_mail_status(self, results: Sequence[HandOverResult]) -> None:
-        if not results:
-            return
-        unreachable = [
-            one for one in results if not isinstance(one, (Accepted, Refused, Uncertain))
-        ]
-        is_reachable = len(unreachable) < len(results)
-        reason = "" if is_reachable else str(getattr(unreachable[0], "reason", ""))
-        text = json.dumps({"reachable": is_reachable, "reason": reason})
+    def _tell_mail_status(self, reason: str) -> None:
+        """Note for /health whether the mail server answers; an empty reason means that it does."""
+        text = json.dumps({"reachable": not reason, "reason": reason})
         if text != self._mail_status:
             self._mail_status = text
             self._control.set(MAIL_STATUS, text)
-            _log.info("mail_server", is_reachable=is_reachable)
+            _log.info("mail_server", is_reachable=not reason)
 
     async def _report(self) -> int:
         """Write outcomes to the log as events of the person; the log knows repetitions."""
@@ -402,68 +403,6 @@ class Delivery:
         return reducer
 
 
-def scope_of(
-    effect: SendMessage,
-    profile: dict[str, Any],
-    workspace: Workspace,
-    unsubscribe_url: str,
-    now: int,
-) -> dict[str, Any]:
-    """Return what a template sees."""
-    settings = workspace.settings
-    trigger = dict(effect.trigger)
-    trigger["timestamp"] = format_micros(trigger["timestamp"])
-    segments = sorted(profile["segments"])
-    return {
-        "profile": {**profile, "segments": segments},
-        "traits": profile["traits"],
-        "context": profile["context"],
-        "event": {**trigger, "properties": trigger.get("properties", {})},
-        "segments": segments,
-        "scores": profile["scores"],
-        "links": {"unsubscribe_url": unsubscribe_url},
-        "workspace": {
-            "name": settings.name,
-            "postal_address": settings.postal_address,
-            "base_url": settings.base_url,
-        },
-        "now": format_micros(now),
-    }
-
-
-def outcome_draft(message: Message) -> EventDraft:
-    """Return the event that tells the log what became of a message."""
-    name = f"email_{message.status}"
-    message_id = f"{message.effect_id}:{message.status}"
-    event = Event(
-        type="track",
-        name=name,
-        message_id=message_id,
-        timestamp=message.finished_at,
-        order=order_of(message_id),
-        properties={
-            "message_id": message.effect_id,
-            "journey": message.journey,
-            "step": message.step,
-            "template": message.template,
-            "kind": message.kind,
-            "topic": message.topic,
-            "subject": message.subject,
-            "reason": message.reason if message.status != standing.SENT else "",
-        },
-        source="tailorbird",
-    )
-    return EventDraft(
-        [("profile_id", str(message.profile_id))], hash64("outcome", message_id), encode(event)
-    )
-
-
-def unpack_bytes(record: dict[str, Any], base: bytes) -> bytes:
-    """Return the sent bytes from a message's record and its template's first rendering."""
-    unpacker = zlib.decompressobj(zdict=base)
-    return unpacker.decompress(record["bytes"]) + unpacker.flush()
-
-
 def _intent(index: int, row: OutboxRow, now: int) -> Message:
     effect = _decode_effect(row.body)
     return Message(
@@ -481,7 +420,3 @@ def _intent(index: int, row: OutboxRow, now: int) -> Message:
         next_attempt_at=effect.due_at,
         effect=row.body,
     )
-
-
-def _settle(message: Message, status: str, reason: str, now: int) -> None:
-    message.status, message.reason, message.finished_at = status, reason, now

@@ -84,6 +84,20 @@ def a_crash_leaves_unknowns(ledger: Ledger) -> None:
     assert (found.status, found.finished_at, bool(found.reason)) == (standing.UNKNOWN, 500, True)
 
 
+def what_is_due_can_wait_together(ledger: Ledger) -> None:
+    """Postponing moves all that is due and nothing else."""
+    ledger.take_over(
+        0,
+        [message("a"), message("b", status=standing.HELD), message("later", next_attempt_at=101)],
+        3,
+    )
+    ledger.postpone(100, 150, "away")
+    assert ledger.waiting(100, 10) == []
+    assert [one.effect_id for one in ledger.waiting(149, 10)] == ["later"]
+    assert {one.reason for one in ledger.waiting(150, 10)} == {"away", ""}
+    assert ledger.counts() == {standing.INTENT: 2, standing.HELD: 1}
+
+
 def caps_see_what_may_have_arrived(ledger: Ledger) -> None:
     """Sent and unknown marketing mail of the address counts, after the instant."""
     done = {"status": standing.SENT, "address": "a@x.example"}
@@ -164,6 +178,7 @@ CHECKS: tuple[Callable[[Ledger], None], ...] = (
     each_state_has_its_own_cursor,
     only_what_is_due_waits,
     a_crash_leaves_unknowns,
+    what_is_due_can_wait_together,
     caps_see_what_may_have_arrived,
     an_outcome_is_reported_once,
     lists_are_newest_first,

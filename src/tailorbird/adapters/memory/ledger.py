@@ -50,6 +50,12 @@ class MemoryLedger:
             if message.effect_id in self._messages:
                 self._messages[message.effect_id] = _copy(message)
 
+    def postpone(self, now: int, until: int, reason: str) -> None:
+        """Let all messages that are due wait until an instant."""
+        for message in self._messages.values():
+            if message.status in WAITING and message.next_attempt_at <= now:
+                message.next_attempt_at, message.reason = until, reason
+
     def recover(self, now: int) -> int:
         """Turn messages that a crash caught in the hand-over to `unknown`."""
         caught = [one for one in self._messages.values() if one.status == HANDING_OVER]

@@ -85,6 +85,14 @@ class SqliteLedger:
             with transaction(self._connection):
                 self._connection.executemany(_UPDATE, [_row(message) for message in messages])
 
+    def postpone(self, now: int, until: int, reason: str) -> None:
+        """Let all messages that are due wait until an instant."""
+        self._connection.execute(
+            "UPDATE message SET next_attempt_at = ?, reason = ?"
+            " WHERE status IN ('intent', 'held') AND next_attempt_at <= ?",
+            (until, reason, now),
+        )
+
     def recover(self, now: int) -> int:
         """Turn messages that a crash caught in the hand-over to `unknown`."""
         return self._connection.execute(

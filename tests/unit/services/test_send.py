@@ -1,0 +1,535 @@
+"""The way of a message from outbox to outcome: what leaves, what waits, what a fault leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from email import message_from_bytes, policy
+from typing import Any
+
+import msgspec
+import pytest
+
+from tailorbird.adapters.memory.control_store import MemoryControlStore
+from tailorbird.adapters.memory.ledger import MemoryLedger
+from tailorbird.adapters.memory.state_store import MemoryStateStore
+from tailorbird.adapters.memory.suppression_store import MemorySuppressionStore
+from tailorbird.delivery.suppression import address_hash
+from tailorbird.events.event import Event, partition_of
+from tailorbird.journeys.effects import SendMessage
+from tailorbird.ports.event_log import Draft
+from tailorbird.ports.ledger import Message
+from tailorbird.ports.log_writer import ACCEPTED, DUPLICATE, RETRY, Answer, EventDraft
+from tailorbird.ports.mail_sender import (
+    Accepted,
+    HandOverResult,
+    Refused,
+    Uncertain,
+    Unreachable,
+)
+from tailorbird.ports.state_store import Commit, OutboxRow, ProfileRow
+from tailorbird.ports.suppression_store import SuppressionChange
+from tailorbird.profiles.state import Consent, ProfileState, TraitValue
+from tailorbird.profiles.state import encode as encode_state
+from tailorbird.services.explain import as_text, explanation, is_same_again, sent_bytes, sent_parts
+from tailorbird.services.send import HANDING_OVER_MAX, SENDING_STOPPED, Delivery
+from tailorbird.testing.building import DAY, HOUR, MINUTE, SECOND, START, workspace_of
+from tailorbird.workspace.definitions import TemplateDefinition, Workspace, WorkspaceSettings
+
+KEY = b"k" * 32
+TEMPLATE = TemplateDefinition(
+    name="hello",
+    subject="Hello {{ traits.name }}",
+    preheader="",
+    body='<body><p>Hi {{ traits.name | default: "you" }}, {{ traits.city }} '
+    '<a href="https://shop.example/">look</a></p>'
+    '<p>1 High Street <a href="{{ links.unsubscribe_url }}">leave</a></p></body>',
+    body_kind="html",
+)
+WORKSPACE = replace(
+    workspace_of(),
+    templates={
+        "hello": TEMPLATE,
+        "bare": replace(TEMPLATE, name="bare", body="<body>Hi</body>"),
+        "endless": replace(
+            TEMPLATE, name="endless", body="{% for a in (1..99999) %}x{% endfor %}", text=""
+        ),
+    },
+    settings=WorkspaceSettings(postal_address="1 High Street", from_address="shop@shop.example"),
+)
+
+
+@dataclass
+class World:
+    """A folder's worth of stores in memory, a mail server and a log that do as told."""
+
+    workspace: Workspace = WORKSPACE
+    at: int = START
+    states: list[MemoryStateStore] = field(default_factory=lambda: [MemoryStateStore()])
+    ledger: MemoryLedger = field(default_factory=MemoryLedger)
+    suppression: MemorySuppressionStore = field(default_factory=MemorySuppressionStore)
+    control: MemoryControlStore = field(default_factory=MemoryControlStore)
+    answer: Callable[[str], HandOverResult] = lambda _: Accepted(answer="250 OK")
+    mails: list[tuple[str, bytes]] = field(default_factory=list)
+    outcomes: dict[int, Event] = field(default_factory=dict)
+    is_log_down: bool = False
+    in_hand: int = 0
+    in_hand_max: int = 0
+    checks: int = 0
+
+    def __post_init__(self) -> None:
+        self.control.set("live_version", "v1")
+        self.delivery = self.opened()
+
+    def opened(self) -> Delivery:
+        """The deliver process begins, perhaps again."""
+        return Delivery(
+            states=self.states,
+            ledger=self.ledger,
+            suppression=self.suppression,
+            control=self.control,
+            writer=self,
+            sender=self,
+            clock=self,
+            load_workspace=lambda _: self.workspace,
+            live_version=lambda: self.control.get("live_version"),
+            token_key=KEY,
+        )
+
+    # Clock, sender and log writer.
+
+    def __call__(self) -> int:
+        return self.at
+
+    async def hand_over(self, sender: str, recipient: str, message: bytes) -> HandOverResult:
+        self.in_hand += 1
+        self.in_hand_max = max(self.in_hand, self.in_hand_max)
+        await asyncio.sleep(0)
+        self.in_hand -= 1
+        found = self.answer(recipient)
+        if isinstance(found, (Accepted, Uncertain)):
+            self.mails.append((recipient, message))
+        return found
+
+    async def check(self) -> str | None:
+        self.checks += 1
+        found = self.answer("")
+        return found.reason if isinstance(found, Unreachable) else None
+
+    async def close(self) -> None:
+        pass
+
+    async def write(self, events: Sequence[EventDraft]) -> list[Answer]:
+        if self.is_log_down:
+            return [Answer(RETRY)] * len(events)
+        answers = []
+        for draft in events:
+            answers.append(Answer(DUPLICATE if draft.dedup in self.outcomes else ACCEPTED))
+            event = msgspec.msgpack.decode(draft.body, type=Event)
+            self.outcomes.setdefault(draft.dedup, event)
+        return answers
+
+    async def append(self, drafts: Sequence[Draft]) -> list[Answer]:
+        return []
+
+    async def set_now(self, now: int) -> int:
+        return now
+
+    # What tests do.
+
+    def now(self) -> Any:
+        """The clock's answer; the log writer's is never asked for."""
+        return self.at
+
+    def person(self, profile_id: int = 65, *, consent: bool | None = True, **traits: Any) -> int:
+        """Store a profile; without traits it has a name and an address."""
+        traits = traits or {"name": "Ada", "email": f"Ada{profile_id}@shop.example"}
+        state = ProfileState(profile_id, START, START, 1)
+        state.traits = {name: TraitValue(value, START, 1) for name, value in traits.items()}
+        if consent is not None:
+            state.consents = {"offers": Consent(consent, START, 1)}
+        self.store(state)
+        return profile_id
+
+    def store(self, state: ProfileState) -> None:
+        partition = partition_of(state.profile_id)
+        row = ProfileRow(state.profile_id, partition, encode_state(state), None)
+        self._commit([row], [], partition)
+
+    def wants(self, profile_id: int, effect_id: str, **changes: Any) -> None:
+        """Put a message into the outbox, due now."""
+        values = {
+            "journey": "welcome",
+            "run_key": "r",
+            "step": "mail",
+            "visit": 1,
+            "template": "hello",
+            "kind": "marketing",
+            "topic": "offers",
+            "due_at": self.at,
+            "expires_at": self.at + DAY,
+            "triggered_at": self.at - HOUR,
+            "trigger": {
+                "name": "order_completed",
+                "message_id": "m",
+                "timestamp": self.at - HOUR,
+                "properties": {"total": 5},
+            },
+            "conditions": [],
+            "version": "v1",
+            **changes,
+        }
+        effect = SendMessage(effect_id=effect_id, profile_id=profile_id, **values)
+        partition = partition_of(profile_id)
+        body = msgspec.msgpack.encode(effect)
+        row = OutboxRow(0, effect_id, "send", partition, 1, profile_id, body)
+        self._commit([], [row], partition)
+
+    def _commit(self, profiles: list[ProfileRow], outbox: list[OutboxRow], partition: int) -> None:
+        store = self.states[partition % len(self.states)]
+        store.commit(Commit(store.offset() + 1, profiles, [], outbox))
+
+    def works(self, steps: int = 3) -> None:
+        """Let the process go on for a few rounds."""
+
+        async def run() -> None:
+            for _ in range(steps):
+                await self.delivery.step()
+
+        asyncio.run(run())
+
+    def message(self, effect_id: str) -> Message:
+        found = self.ledger.message(effect_id)
+        assert found is not None
+        return found
+
+    def status(self, effect_id: str) -> str:
+        return self.message(effect_id).status
+
+
+def test_a_message_leaves_and_the_log_hears_of_it() -> None:
+    world = World()
+    world.wants(world.person(), "e1")
+    world.works()
+    ((recipient, data),) = world.mails
+    assert recipient == "Ada65@shop.example"
+    parsed = message_from_bytes(data, policy=policy.default)
+    assert parsed["subject"] == "Hello Ada"
+    assert parsed["message-id"] == "<e1@shop.example>"
+    assert parsed["list-unsubscribe-post"] == "List-Unsubscribe=One-Click"
+    assert "/u/" in parsed["list-unsubscribe"]
+    assert parsed["feedback-id"] == "welcome:mail:marketing:tailorbird"
+    message = world.message("e1")
+    assert (message.status, message.reason, message.reported) == ("sent", "250 OK", True)
+    (event,) = world.outcomes.values()
+    assert event.name == "email_sent"
+    assert event.properties["message_id"] == "e1"
+    assert event.properties["subject"] == "Hello Ada"
+
+
+def test_an_outbox_that_falls_back_sends_nothing_twice() -> None:
+    world = World()
+    world.wants(world.person(), "e1")
+    world.works()
+    fresh = MemoryStateStore()
+    world.states[0] = fresh
+    world.person()
+    world.wants(65, "e1")
+    world.delivery = world.opened()
+    world.ledger.take_over(0, [], 0)
+    world.works()
+    assert len(world.mails) == 1
+
+
+def test_the_profile_is_the_one_of_now() -> None:
+    world = World()
+    world.wants(world.person(), "e1", due_at=START + HOUR, expires_at=START + DAY)
+    world.works()
+    assert world.mails == []
+    world.person(name="Grace", email="grace@shop.example")
+    world.at = START + HOUR
+    world.works()
+    assert world.mails[0][0] == "grace@shop.example"
+    assert world.message("e1").subject == "Hello Grace"
+
+
+def test_a_merged_person_gets_it_under_the_winner() -> None:
+    world = World(states=[MemoryStateStore(), MemoryStateStore()])
+    world.person(67)
+    world.store(ProfileState(64, START, START, 1, merged_into=67))
+    world.wants(64, "e1")
+    world.works()
+    assert world.mails[0][0] == "Ada67@shop.example"
+    assert world.message("e1").profile_id == 67
+
+
+def test_one_marketing_mail_a_day_whatever_the_case_of_the_address() -> None:
+    world = World()
+    world.person(65, name="A", email="ada@shop.example")
+    world.person(66, name="B", email="ADA@shop.example")
+    world.wants(65, "e1", expires_at=START + 3 * DAY)
+    world.wants(66, "e2", expires_at=START + 3 * DAY)
+    world.wants(66, "receipt", kind="transactional")
+    world.works()
+    assert [world.status(one) for one in ("e1", "e2", "receipt")] == ["sent", "held", "sent"]
+    world.at = START + DAY - 1
+    world.works()
+    assert world.status("e2") == "held"
+    world.at = START + DAY
+    world.works()
+    assert world.status("e2") == "sent"
+
+
+def test_who_left_while_it_was_written_does_not_get_it() -> None:
+    world = World()
+    world.wants(world.person(), "e1")
+    known = world.suppression.reason
+    asked: list[int] = []
+
+    def reason(hashed: int, topic: str) -> str | None:
+        asked.append(hashed)
+        if len(asked) == 2:
+            change = SuppressionChange(hashed, "offers", True, "unsubscribed", START)
+            world.suppression.apply([change], 1)
+        return known(hashed, topic)
+
+    world.suppression.reason = reason  # type: ignore[method-assign]
+    world.works()
+    assert world.mails == []
+    assert world.message("e1").reason == "the address is suppressed: unsubscribed"
+    assert set(asked) == {address_hash("ada65@SHOP.example")}
+
+
+@pytest.mark.parametrize(("consent", "status"), [(None, "suppressed"), (False, "suppressed")])
+def test_without_consent_nothing_leaves_and_the_record_says_so(
+    consent: bool | None, status: str
+) -> None:
+    world = World()
+    world.wants(world.person(consent=consent), "e1")
+    world.works()
+    assert (world.mails, world.status("e1")) == ([], status)
+    checks = explanation(world.message("e1"))["decision"]["checks"]
+    assert [one["holds"] for one in checks] == [True, False, True]
+    (event,) = world.outcomes.values()
+    assert event.name == "email_suppressed"
+
+
+def test_what_is_too_late_expires() -> None:
+    world = World()
+    world.wants(world.person(), "e1")
+    world.at = START + DAY + 1
+    world.works()
+    assert world.status("e1") == "expired"
+
+
+def test_a_template_without_footer_gets_one_for_marketing_only() -> None:
+    world = World()
+    world.wants(world.person(), "e1", template="bare")
+    world.wants(world.person(66), "e2", template="bare", kind="transactional")
+    world.works()
+    first, second = (sent_parts(data) for _, data in world.mails)
+    assert "1 High Street" in first["html"]
+    assert "Unsubscribe" in first["text"]
+    assert "Unsubscribe" not in second["html"]
+    assert explanation(world.message("e1"))["decision"]["fallbacks"]
+
+
+def test_a_template_that_fails_stops_one_message_only() -> None:
+    world = World()
+    world.wants(world.person(65), "e1", template="endless")
+    world.wants(world.person(66), "e2", template="gone")
+    world.wants(world.person(67), "e3")
+    world.works()
+    assert [world.status(one) for one in ("e1", "e2", "e3")] == ["failed", "failed", "sent"]
+    assert "the template fails: body" in world.message("e1").reason
+    assert "no template 'gone'" in world.message("e2").reason
+
+
+def test_a_fault_of_ours_in_one_message_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    from tailorbird.services import send
+
+    real = send.compose
+
+    def compose(effect: SendMessage, *rest: Any) -> Any:
+        if effect.effect_id == "e1":
+            raise ZeroDivisionError
+        return real(effect, *rest)
+
+    monkeypatch.setattr(send, "compose", compose)
+    world.wants(world.person(65), "e1")
+    world.wants(world.person(66), "e2")
+    world.works()
+    assert [world.status("e1"), world.status("e2")] == ["failed", "sent"]
+    assert "ZeroDivisionError" in world.message("e1").reason
+
+
+def test_a_temporary_refusal_is_tried_again_later_and_later() -> None:
+    world = World(answer=lambda _: Refused(code=450, answer="450 later", is_permanent=False))
+    world.wants(world.person(), "e1")
+    world.works()
+    assert world.message("e1").next_attempt_at == START + 30 * SECOND
+    world.at = START + 30 * SECOND
+    world.works()
+    assert world.message("e1").next_attempt_at == START + 90 * SECOND
+    world.answer = lambda _: Accepted(answer="250 OK")
+    world.at = START + 90 * SECOND
+    world.works()
+    message = world.message("e1")
+    assert (message.status, message.attempts) == ("sent", 3)
+
+
+def test_a_permanent_refusal_fails() -> None:
+    world = World(answer=lambda _: Refused(code=550, answer="550 nobody", is_permanent=True))
+    world.wants(world.person(), "e1")
+    world.works()
+    assert (world.status("e1"), world.message("e1").reason) == ("failed", "550 nobody")
+
+
+def test_a_server_that_is_away_holds_the_whole_queue() -> None:
+    world = World(answer=lambda _: Unreachable(reason="no route"))
+    for number in range(65, 105):
+        world.wants(world.person(number), f"e{number}")
+    world.works()
+    assert world.ledger.counts() == {"intent": 40}
+    assert world.ledger.unfinished(world.at) == 0, "a simulation must be able to go on"
+    assert world.message("e104").attempts == 0, "only the first few were offered"
+    assert json.loads(world.control.get("mail_status") or "") == {
+        "reachable": False,
+        "reason": "no route",
+    }
+    for _ in range(4):
+        world.at += 5 * SECOND
+        world.works()
+    assert world.checks == 2, "the probes grow rarer"
+    world.answer = lambda _: Accepted(answer="250 OK")
+    world.at += MINUTE
+    world.works()
+    assert world.ledger.counts() == {"sent": 40}
+    assert json.loads(world.control.get("mail_status") or "")["reachable"] is True
+
+
+def test_a_server_away_at_the_start_is_known_before_any_mail() -> None:
+    world = World(answer=lambda _: Unreachable(reason="no route"))
+    asyncio.run(world.delivery.look_at_mail_server())
+    assert json.loads(world.control.get("mail_status") or "")["reachable"] is False
+    world.answer = lambda _: Accepted(answer="250 OK")
+    world.at += MINUTE
+    world.works()
+    assert json.loads(world.control.get("mail_status") or "")["reachable"] is True
+
+
+def test_the_stop_switch_stops_at_once_and_lets_go_on() -> None:
+    world = World()
+    for number in range(65, 105):
+        world.wants(world.person(number), f"e{number}")
+
+    def answer(_: str) -> HandOverResult:
+        world.control.set(SENDING_STOPPED, "1")
+        return Accepted(answer="250 OK")
+
+    world.answer = answer
+    world.works()
+    assert len(world.mails) <= 2 * HANDING_OVER_MAX
+    world.control.set(SENDING_STOPPED, "0")
+    world.answer = lambda _: Accepted(answer="250 OK")
+    world.works()
+    assert len(world.mails) == 40
+
+
+def test_no_more_travel_at_once_than_there_are_connections() -> None:
+    world = World()
+    for number in range(65, 105):
+        world.wants(world.person(number), f"e{number}")
+    world.works()
+    assert world.in_hand_max == HANDING_OVER_MAX
+
+
+def test_a_crash_in_the_hand_over_leaves_an_unknown_that_is_not_sent_again() -> None:
+    world = World()
+    world.wants(world.person(), "e1")
+
+    def crash(_: str) -> HandOverResult:
+        raise KeyboardInterrupt
+
+    world.answer = crash
+    with pytest.raises(KeyboardInterrupt):
+        world.works()
+    assert world.status("e1") == "handing_over"
+    world.answer = lambda _: Accepted(answer="250 OK")
+    world.delivery = world.opened()
+    assert world.delivery.recover() == 1
+    world.works()
+    assert (world.mails, world.status("e1")) == ([], "unknown")
+    (event,) = world.outcomes.values()
+    assert event.name == "email_unknown"
+
+
+def test_a_ledger_that_fails_after_the_hand_over_is_told_later() -> None:
+    world = World()
+    world.wants(world.person(), "e1")
+    known = world.ledger.update
+    calls: list[int] = []
+
+    def update(messages: Sequence[Message]) -> None:
+        calls.append(1)
+        if len(calls) == 2:
+            raise OSError("disk full")
+        known(messages)
+
+    world.ledger.update = update  # type: ignore[method-assign]
+
+    async def run() -> None:
+        with pytest.raises(OSError, match="disk full"):
+            await world.delivery.step()
+        assert world.status("e1") == "handing_over"
+        await world.delivery.step()
+
+    asyncio.run(run())
+    assert world.status("e1") == "sent"
+    assert len(world.mails) == 1
+
+
+def test_outcomes_wait_for_a_log_that_is_away() -> None:
+    world = World(is_log_down=True)
+    world.wants(world.person(), "e1")
+    world.works()
+    assert world.ledger.unfinished(world.at) == 1
+    world.is_log_down = False
+    world.works()
+    assert world.ledger.unfinished(world.at) == 0
+    assert len(world.outcomes) == 1
+
+
+def test_the_explanation_tells_all_and_rendering_again_gives_the_same_bytes() -> None:
+    world = World()
+    world.wants(world.person(name="Ada", email="Ada@shop.example"), "e1")
+    world.works()
+    message = world.message("e1")
+    data = sent_bytes(message, world.ledger)
+    assert data == world.mails[0][1]
+    assert is_same_again(message, world.ledger, WORKSPACE, KEY) is True
+    other = replace(TEMPLATE, body=TEMPLATE.body + "!")
+    changed = replace(WORKSPACE, templates={"hello": other})
+    assert is_same_again(message, world.ledger, changed, KEY) is False
+    found = explanation(message)
+    assert found["sentence"].startswith("Sent because the person did “order completed” on")
+    assert found["decision"]["missing"] == ["traits.city"]
+    assert all(one["holds"] for one in found["decision"]["checks"])
+    text = as_text({**found, "is_same_again": True})
+    assert "consent for offers -> yes  (given)" in text
+    assert "the very bytes that left" in text
+
+
+def test_the_record_of_later_messages_is_small() -> None:
+    world = World()
+    body = TEMPLATE.body.replace("Hi", "".join(f"<p>Line {n} of many</p>" for n in range(400)))
+    world.workspace = replace(WORKSPACE, templates={"hello": replace(TEMPLATE, body=body)})
+    for number in range(65, 70):
+        world.wants(world.person(number), f"e{number}")
+    world.works()
+    sizes = [len(world.message(f"e{number}").record) for number in range(65, 70)]
+    assert len(world.mails[4][1]) > 12_000
+    assert max(sizes) < 2_500
