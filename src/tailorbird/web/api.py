@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import unquote
@@ -58,6 +59,8 @@ class ClockMove(msgspec.Struct):
     now: str
 
 
+# The framework names a missing parameter in its text only.
+_MISSING = re.compile(r"Missing required \w+ parameter '(\w+)'")
 _decode_clock = msgspec.json.Decoder(ClockMove).decode
 
 
@@ -326,6 +329,9 @@ def _answer_http(request: AnyRequest, problem: HTTPException) -> Response[dict[s
         first = problem.extra[0] if isinstance(problem.extra[0], dict) else {}
         error["field"] = str(first.get("key", ""))
         error["message"] = f"{error['field']}: {first.get('message', problem.detail)}"
+    missing = _MISSING.match(problem.detail)
+    if missing:
+        error |= {"field": missing[1], "value": "", "message": f"{missing[1]} is missing"}
     error.setdefault("field", "")
     error.setdefault("value", excerpt(request.scope["path"]))
     error.setdefault("mend", "See /docs for what this route takes.")

@@ -10,8 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tailorbird.base.time import parse_micros
-from tailorbird.events.decode import CALLS, Accepted, decode_body, decode_item, spread
+from tailorbird.base.time import format_micros, parse_micros
+from tailorbird.events.decode import (
+    CALLS,
+    Accepted,
+    decode_batch,
+    decode_body,
+    decode_item,
+    message_id_of,
+    spread,
+)
 from tailorbird.events.event import Event
 from tailorbird.events.refusal import MENDS, Refusal, Rule
 
@@ -93,6 +101,44 @@ def test_a_batch_keeps_its_order_where_timestamps_are_equal() -> None:
     assert [one.event.timestamp - NOW for one in good] == [0, 1, 2]
 
 
+def test_equal_timestamps_keep_their_order_where_the_next_microsecond_is_taken() -> None:
+    stamps = ("2026-01-01T00:00:00Z",) * 2 + ("2026-01-01T00:00:00.000001Z",) * 2
+    items = [
+        decode({"event": "x", "userId": "u", "messageId": str(i), "timestamp": stamp}, "track")
+        for i, stamp in enumerate(stamps)
+    ]
+    good = [one for one in items if isinstance(one, Accepted)]
+    spread(good)
+    found = [one.event.timestamp for one in good]
+    assert found == sorted(set(found))
+
+
+def test_the_timestamp_as_sent_is_kept_where_it_was_corrected() -> None:
+    sent_at = parse_micros("2026-03-01T13:00:00Z")
+    message = {"event": "x", "userId": "u", "timestamp": "2026-03-01T12:59:50Z"}
+    event = accepted(message, "track", sent_at)
+    assert event.original_timestamp == parse_micros("2026-03-01T12:59:50Z")
+    assert accepted(message | {"timestamp": "2026-01-01t00:00:00z"}, "track").timestamp == (
+        parse_micros("2026-01-01T00:00:00Z")
+    )
+
+
+@pytest.mark.parametrize("stamp", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+@pytest.mark.parametrize("sent", [None, "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_instants_stay_within_the_years_that_can_be_shown(stamp: str, sent: str | None) -> None:
+    sent_at = None if sent is None else parse_micros(sent)
+    event = accepted({"event": "x", "userId": "u", "timestamp": stamp}, "track", sent_at)
+    for at in (event.timestamp, event.original_timestamp):
+        assert at is None or format_micros(at)
+    assert event.timestamp <= NOW
+
+
+def test_a_batch_keeps_the_names_of_refused_messages() -> None:
+    assert message_id_of(b'{"messageId":"m","type":[{}]}') == "m"
+    for data in (b"7", b"{", b'{"messageId":5}', b'{"messageId":"' + b"m" * 600 + b'"}'):
+        assert message_id_of(data) is None
+
+
 def test_traits_come_from_the_context_where_rudderstack_puts_them() -> None:
     event = accepted(
         {"type": "identify", "userId": "u", "context": {"traits": {"email": "a@b.example"}}}
@@ -168,6 +214,27 @@ def test_values_that_stand_for_nobody_do_not_identify(value: str | None) -> None
             Rule.BAD_NUMBER,
             "properties.n",
         ),
+        (
+            (
+                b'{"event":"x","type":"track","userId":"u","traits":1,"properties":{"a":'
+                b'[{"n":1.0000000000000000001e999}]}}'
+            ),
+            Rule.BAD_NUMBER,
+            "properties.a.n",
+        ),
+        (
+            b'{"event":"x","type":"track","userId":"u","timestamp":0}',
+            Rule.BAD_TIMESTAMP,
+            "timestamp",
+        ),
+        (
+            b'{"event":"x","type":"track","userId":"u","context":'
+            + b'{"a":' * 40
+            + b"1"
+            + b"}" * 41,
+            Rule.TOO_DEEP,
+            "context" + ".a" * 32,
+        ),
     ],
 )
 def test_refusals_name_the_rule_the_field_and_the_mend(
@@ -189,6 +256,8 @@ def test_every_rule_has_a_mend() -> None:
 def test_any_bytes_are_accepted_or_refused_but_never_break(data: bytes) -> None:
     assert isinstance(decode(data), (Accepted, Refusal))
     decode_body(data)
+    decode_batch(data)
+    message_id_of(data)
 
 
 @given(
