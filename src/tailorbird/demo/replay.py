@@ -14,8 +14,8 @@ from tailorbird.demo.display import Standing
 
 BATCH_BYTES_MAX = 400_000
 BATCH_ITEMS_MAX = 400
-# The shop is awake by day: the clock stops a minute after nine, at two and at eight.
-STOPS_MINUTES = (9 * 60 + 1, 14 * 60, 20 * 60)
+# The shop is awake by day: the clock stops a minute after nine and at six.
+STOPS_MINUTES = (9 * 60 + 1, 18 * 60)
 _MINUTE = 60_000_000
 
 
