@@ -42,9 +42,9 @@ class MappedClock:
     def __init__(self, path: Path, *, start: int = 0, is_writer: bool = False) -> None:
         if not path.exists():
             path.write_bytes(_FORMAT.pack(start))
-        self._file = path.open("r+b" if is_writer else "rb")
         access = mmap.ACCESS_WRITE if is_writer else mmap.ACCESS_READ
-        self._map = mmap.mmap(self._file.fileno(), _FORMAT.size, access=access)
+        with path.open("r+b" if is_writer else "rb") as file:
+            self._map = mmap.mmap(file.fileno(), _FORMAT.size, access=access)
 
     def now(self) -> int:
         """Return the simulated instant."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tailorbird import bootstrap
 from tailorbird.base.names import nearest
+from tailorbird.bootstrap.definitions import workspace_loader
 from tailorbird.cli.output import OUTSIDE, Failure
 from tailorbird.ports.state_store import StateStore
 from tailorbird.services.query import Query
@@ -44,7 +45,7 @@ def open_query(data: Path) -> Iterator[Query]:
             ledger=things.enter_context(closing(bootstrap.open_ledger(data))),
             control=control,
             clock=bootstrap.open_clock(data, clock_kind(data)),
-            load_workspace=bootstrap.workspace_loader(control),
+            load_workspace=workspace_loader(control),
         )
 
 

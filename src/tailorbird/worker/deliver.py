@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from tailorbird import bootstrap
+from tailorbird.bootstrap.delivery import open_delivery
 from tailorbird.worker.logs import configure_logs
 from tailorbird.worker.process import follow_supervisor
 from tailorbird.worker.settings import RoleSettings
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 async def _serve(settings: RoleSettings) -> None:
-    delivery = bootstrap.open_delivery(
+    delivery = open_delivery(
         settings.data,
         engines=settings.engines,
         clock=settings.clock,

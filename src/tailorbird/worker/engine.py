@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import structlog
 
 from tailorbird import bootstrap
+from tailorbird.bootstrap.definitions import workspace_loader
 from tailorbird.ports.state_store import HAND_OVER, SEND
 from tailorbird.services.advance import RECORDS_PER_COMMIT, Engine
 from tailorbird.services.forward import forward_hand_overs
@@ -40,7 +41,7 @@ async def _serve(settings: RoleSettings, stopped: asyncio.Event) -> None:
     engine = Engine(
         bootstrap.open_log(settings.data),
         state,
-        bootstrap.workspace_loader(bootstrap.open_control(settings.data)),
+        workspace_loader(bootstrap.open_control(settings.data)),
         index=settings.index,
         engines=settings.engines,
     )

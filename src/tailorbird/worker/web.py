@@ -17,6 +17,7 @@ from granian.log import LogLevels
 from granian.server.embed import Server
 
 from tailorbird import __version__, bootstrap
+from tailorbird.bootstrap.definitions import workspace_loader
 from tailorbird.services.ingest import Ingest
 from tailorbird.services.query import Query
 from tailorbird.web.api import ApiParts, make_api
@@ -46,7 +47,7 @@ def make_app(settings: RoleSettings) -> WebApp:
         ledger=bootstrap.open_ledger(settings.data),
         control=control,
         clock=clock,
-        load_workspace=bootstrap.workspace_loader(control),
+        load_workspace=workspace_loader(control),
     )
     key = bootstrap.token_key(control)
     roles = bootstrap.KeyRoles(control)

@@ -1,6 +1,6 @@
-"""The composition root: the only place that joins services to adapters.
+"""Opens the things of a data folder, one function each.
 
-Every function opens one thing of a data folder. Folder layout: docs/explanation/architecture.md.
+Folder layout: docs/explanation/architecture.md.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tailorbird.adapters.clock import MappedClock, SystemClock
-from tailorbird.adapters.smtp.sender import SmtpSender
 from tailorbird.adapters.socket.client import SocketLogWriter, is_listening
 from tailorbird.adapters.sqlite.connection import StorageProblem, refuse_network_disk
 from tailorbird.adapters.sqlite.control_store import SqliteControlStore
@@ -23,12 +22,7 @@ from tailorbird.adapters.sqlite.ledger import SqliteLedger
 from tailorbird.adapters.sqlite.ownership import Ownership
 from tailorbird.adapters.sqlite.state_store import SqliteStateStore
 from tailorbird.adapters.sqlite.suppression_store import SqliteSuppressionStore
-from tailorbird.base.problems import ProblemsError
 from tailorbird.ports.clock import Clock
-from tailorbird.services.advance import LoadWorkspace
-from tailorbird.services.send import Delivery
-from tailorbird.workspace.definitions import Workspace
-from tailorbird.workspace.loader import parse_workspace
 
 # Unix socket paths are short; a data folder deep in a tree needs another place for its socket.
 _SOCKET_PATH_BYTES_MAX = 100
@@ -125,23 +119,6 @@ def open_writer_client(data: Path) -> SocketLogWriter:
     return SocketLogWriter(socket_path(data))
 
 
-def workspace_loader(control: SqliteControlStore) -> LoadWorkspace:
-    """Return how engines get the definitions of a published version.
-
-    Raises (when called):
-        KeyError: the version was never published here.
-        ProblemsError: this release does not understand what an earlier one published.
-    """
-
-    def load(version: str) -> Workspace:
-        workspace, problems = parse_workspace(control.load_version(version))
-        if workspace is None:
-            raise ProblemsError(tuple(problems))
-        return workspace
-
-    return load
-
-
 def outbox_cursor(data: Path, index: int) -> Callable[[], int]:
     """Return how an engine learns up to which outbox row the ledger has taken over."""
     path = data / "ledger.db"
@@ -164,28 +141,6 @@ def token_key(control: SqliteControlStore) -> bytes:
         control.set_default("token_key", secrets.token_hex(32))
         known = control.get("token_key") or ""
     return bytes.fromhex(known)
-
-
-def open_delivery(data: Path, *, engines: int, clock: str, smtp_url: str) -> Delivery:
-    """Join the parts of delivery."""
-    control = open_control(data)
-    load = workspace_loader(control)
-    url = smtp_url
-    if not url:
-        version = control.get("live_version")
-        url = load(version).settings.smtp_url if version else "smtp://localhost:25"
-    return Delivery(
-        states=open_states(data, engines),
-        ledger=open_ledger(data, is_writer=True),
-        suppression=open_suppression(data),
-        control=control,
-        writer=open_writer_client(data),
-        sender=SmtpSender(url),
-        clock=open_clock(data, clock),
-        load_workspace=load,
-        live_version=lambda: control.get("live_version"),
-        token_key=token_key(control),
-    )
 
 
 def open_dead_letters(data: Path) -> SqliteDeadLetters:
