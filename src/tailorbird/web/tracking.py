@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64decode
 from collections.abc import Callable
 from html import escape
+from urllib.parse import quote
 
 from tailorbird.base.hashing import hash64
 from tailorbird.delivery import tokens
@@ -17,6 +18,8 @@ from tailorbird.web.answers import BodyTooLarge, Receive, Scope, Send, answer, h
 
 _PIXEL = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 _FORM_BYTES_MAX = 4_096
+# All that stands for itself in a URL; the percent sign, too: what is encoded stays so.
+_URL_SAFE = "%:/?#[]@!$&'()*+,;=-._~"
 _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width,initial-scale=1"><title>{title}</title><style>
 body{{margin:0;font:17px/1.5 system-ui,sans-serif;color:#1d2a33;background:#f4f1ec}}
@@ -68,8 +71,7 @@ class Tracking:
             return
         if scope["method"] == "GET":
             await self._tell("email_link_clicked", token, scope, {"url": token.url})
-        location = token.url.encode("ascii", "ignore").replace(b"\r", b"").replace(b"\n", b"")
-        headers = ((b"location", location), (b"cache-control", b"no-store"))
+        headers = ((b"location", _location(token.url)), (b"cache-control", b"no-store"))
         await answer(send, 302, b"", "text/plain", headers)
 
     async def _ask(self, text: str, send: Send) -> None:
@@ -145,6 +147,11 @@ class Tracking:
     async def _bad(self, send: Send) -> None:
         words = "The link is not complete or not ours. Please open it from the mail again."
         await _page(send, 404, "This link does not work", words, "")
+
+
+def _location(url: str) -> bytes:
+    """The URL as a header may hold it: what is not ASCII, and line ends, percent-encoded."""
+    return quote(url.encode("utf-8", "replace"), safe=_URL_SAFE).encode("ascii")
 
 
 async def _page(send: Send, status: int, title: str, text: str, form: str) -> None:
