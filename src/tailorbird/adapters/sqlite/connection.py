@@ -64,10 +64,23 @@ def _open(path: Path, synchronous: str) -> sqlite3.Connection:
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:
-    """Open an existing file for reading, while another process may write it."""
-    connection = sqlite3.connect(
-        f"file:{path}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
-    )
+    """Open an existing file for reading, while another process may write it.
+
+    Raises:
+        StorageProblem: it is not there.
+    """
+    try:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+    except sqlite3.OperationalError as problem:
+        raise StorageProblem(
+            f"{path} cannot be opened for reading ({problem}); the process that owns it makes it"
+            " when it first starts: is this the data folder of a server?"
+        ) from problem
     connection.execute(f"PRAGMA busy_timeout={_BUSY_MILLISECONDS}")
     return connection
 
