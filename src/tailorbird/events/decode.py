@@ -96,6 +96,17 @@ class Batch(Body):
     batch: list[msgspec.Raw] | None = None
 
 
+class _Unusual(Exception):
+    """A number that the quick way does not judge."""
+
+
+def _quick_float(text: str) -> float:
+    number = float(text)
+    if (len(text) > 16 and repr(number) != text) or math.isinf(number):
+        raise _Unusual
+    return number
+
+
 class _Named(msgspec.Struct):
     messageId: msgspec.Raw = msgspec.Raw(b"null")  # noqa: N815
 
@@ -104,6 +115,10 @@ _decode_named = msgspec.json.Decoder(_Named).decode
 _decode_body = msgspec.json.Decoder(Body).decode
 _decode_batch = msgspec.json.Decoder(Batch).decode
 _decode_item = msgspec.json.Decoder(float_hook=_float).decode
+_decode_plain = msgspec.json.Decoder(float_hook=_quick_float).decode
+# Digits to zeros, all else to blanks: shows numbers too long for 63 bits without parsing.
+_DIGITS = bytes(48 if 48 <= code <= 57 else 32 for code in range(256))
+_LONG = b"0" * 19
 _decode_text = msgspec.json.Decoder(str | None).decode
 
 
@@ -165,14 +180,21 @@ def decode_item(
     if len(raw) > ITEM_BYTES_MAX:
         detail = f"the event has {len(raw):,} bytes; at most {ITEM_BYTES_MAX:,} are taken"
         return Refusal(Rule.TOO_LARGE, "event", f"{len(raw)} bytes", detail)
+    is_plain = _is_plain(raw)
     try:
-        message = _decode_item(raw)
+        if is_plain:
+            try:
+                message = _decode_plain(raw)
+            except _Unusual:
+                is_plain = False
+        if not is_plain:
+            message = _decode_item(raw)
     except RecursionError as problem:
         return Refusal(Rule.TOO_DEEP, "event", excerpt(_start(raw)), str(problem))
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as problem:
         return Refusal(Rule.NOT_JSON, "event", excerpt(_start(raw)), str(problem))
     try:
-        return _accept(message, call, now, sent_at, fresh_id, source, is_historical)
+        return _accept(message, call, now, sent_at, fresh_id, source, is_historical, is_plain)
     except _Failed as failed:
         return failed.refusal
 
@@ -205,6 +227,7 @@ def _accept(
     fresh_id: str,
     source: str,
     is_historical: bool,
+    is_plain: bool,
 ) -> Accepted:
     if not isinstance(message, dict):
         raise _Failed(Rule.NOT_AN_OBJECT, "event", message)
@@ -214,8 +237,9 @@ def _accept(
         raise _Failed(Rule.UNKNOWN_CALL if call else Rule.MISSING, "type", call, detail)
     user_id = _identifier(message, "userId")
     anonymous_id = _identifier(message, "anonymousId")
-    context = _object(message, "context")
-    properties = _properties(message, call, context)
+    context = _object(message, "context", is_plain)
+    properties = _properties(message, call, context, is_plain)
+    context.pop("traits", None)
     name_as_sent = _name(message, call)
     message_id = _text(message, "messageId") or fresh_id
     if len(message_id) > IDENTIFIER_LENGTH_MAX:
@@ -229,7 +253,7 @@ def _accept(
         timestamp=stamp,
         order=order_of(message_id),
         properties=properties,
-        context={key: value for key, value in context.items() if key != "traits"},
+        context=context,
         user_id=user_id,
         anonymous_id=anonymous_id,
         name_as_sent=name_as_sent or None,
@@ -250,6 +274,20 @@ def _accept(
     )
 
 
+def _is_plain(raw: bytes) -> bool:
+    """Say whether nothing in the JSON needs standardising: most events, at a tenth of the cost.
+
+    `_clean` is the slow twin: ASCII without escapes is NFC, few brackets cannot nest deep, and
+    without 19 digits in a row no integer is too long. Long decimals show while decoding.
+    """
+    return (
+        raw.isascii()
+        and (b"\\" not in raw or b"\\u" not in raw)
+        and raw.count(b"{") + raw.count(b"[") <= DEPTH_MAX
+        and _LONG not in raw.translate(_DIGITS)
+    )
+
+
 def _name(message: Mapping[str, Any], call: str) -> str:
     if call != "track":
         return _text(message, "name") or ""
@@ -264,10 +302,10 @@ def _name(message: Mapping[str, Any], call: str) -> str:
 
 
 def _properties(
-    message: Mapping[str, Any], call: str, context: Mapping[str, Any]
+    message: Mapping[str, Any], call: str, context: Mapping[str, Any], is_plain: bool
 ) -> dict[str, Any]:
     if call in ("identify", "group"):
-        traits = _object(message, "traits")
+        traits = _object(message, "traits", is_plain)
         # RudderStack's libraries put the traits into the context.
         inner = context.get("traits")
         if call == "identify" and isinstance(inner, dict):
@@ -275,7 +313,7 @@ def _properties(
         if call == "group" and message.get("groupId") is not None:
             traits = {**traits, "group_id": _identifier(message, "groupId")}
         return traits
-    properties = _object(message, "properties")
+    properties = _object(message, "properties", is_plain)
     if call in ("page", "screen"):
         for key in ("name", "category"):
             value = _text(message, key)
@@ -341,13 +379,13 @@ def _text(message: Mapping[str, Any], key: str) -> str | None:
     return _clean_text(value, key)
 
 
-def _object(message: Mapping[str, Any], key: str) -> dict[str, Any]:
+def _object(message: Mapping[str, Any], key: str, is_plain: bool) -> dict[str, Any]:
     value = message.get(key)
     if value is None:
         return {}
     if not isinstance(value, dict):
         raise _Failed(Rule.WRONG_TYPE, key, value, f"{key} has to be an object")
-    cleaned: dict[str, Any] = _clean(value, key, 0)
+    cleaned: dict[str, Any] = value if is_plain else _clean(value, key, 0)
     return cleaned
 
 
@@ -414,7 +452,7 @@ def instant(given: Any, place: str) -> int:
     if not isinstance(given, str):
         raise _Failed(Rule.BAD_TIMESTAMP, place, given, f"{place} has to be text")
     try:
-        return parse_micros(given.upper())
+        return parse_micros(given if given.isupper() else given.upper())
     except (ValueError, OverflowError):
         detail = f"{place} {excerpt(given)!r} is not an instant"
         raise _Failed(Rule.BAD_TIMESTAMP, place, given, detail) from None

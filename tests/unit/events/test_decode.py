@@ -252,6 +252,29 @@ def test_every_rule_has_a_mend() -> None:
     assert set(MENDS) == set(Rule)
 
 
+@given(
+    st.dictionaries(
+        st.sampled_from(["a", "b", "e\u0301"]),
+        st.recursive(
+            st.none()
+            | st.floats(allow_nan=False, allow_infinity=False)
+            | st.integers()
+            | st.sampled_from([2.55, 1 << 62, 1 << 63, -(1 << 63), "e\u0301", "\\", 1e300]),
+            lambda inner: st.lists(inner, max_size=3),
+            max_leaves=8,
+        ),
+        max_size=3,
+    )
+)
+def test_the_quick_way_equals_its_slow_twin(properties: dict[str, Any]) -> None:
+    data = json.dumps({"event": "x", "userId": "u", "properties": properties}).encode()
+    quick = accepted(data, "track")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tailorbird.events.decode._is_plain", lambda raw: False)
+        slow = accepted(data, "track")
+    assert repr(quick.properties) == repr(slow.properties)
+
+
 @given(st.binary(max_size=300))
 def test_any_bytes_are_accepted_or_refused_but_never_break(data: bytes) -> None:
     assert isinstance(decode(data), (Accepted, Refusal))
