@@ -31,6 +31,7 @@ from tailorbird.web.answers import (
 )
 from tailorbird.web.api import PROFILES
 from tailorbird.web.collect import CALLS, CORS, Collect
+from tailorbird.web.live import Live
 from tailorbird.web.measures import Measures
 from tailorbird.web.pages import Pages
 from tailorbird.web.sessions import Sessions
@@ -63,6 +64,7 @@ class WebApp:
     def __init__(self, parts: WebParts) -> None:
         self._parts = parts
         parts.api.state.report = _report
+        self.live = Live(parts.query, parts.sessions)
         self._document: bytes | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -112,6 +114,9 @@ class WebApp:
             if call is not None:
                 await parts.collect.handle(call, scope, receive, send)
                 return "collect"
+            if path == "/v1/live":
+                await self.live.handle(scope, receive, send)
+                return "live"
             if path == "/v1/m":
                 # The browser library's measures of itself: taken, not kept.
                 await answer_json(send, 200, {"success": True}, CORS)

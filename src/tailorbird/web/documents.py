@@ -61,6 +61,18 @@ def with_collect(schema: dict[str, Any]) -> dict[str, Any]:
                 "responses": {"200": {"description": text}},
             }
         }
+    paths["/v1/live"] = {
+        "get": {
+            "tags": ["operation"],
+            "summary": "The overview once a second, as server-sent events",
+            "operationId": "get_live",
+            "responses": {
+                "200": {"description": "a stream", "content": {"text/event-stream": {}}},
+                "401": {"description": "the admin key is missing or unknown"},
+                "429": {"description": "too many streams are open"},
+            },
+        }
+    }
     clock = paths.get("/v1/clock", {}).get("post")
     if clock is not None:
         properties = {"now": {"type": "string", "format": "date-time"}}

@@ -101,8 +101,14 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 async def _serve(settings: RoleSettings) -> None:
     # The embedded server: one process, the application made in it.
+    app = make_app(settings)
+
+    def stop() -> None:
+        app.live.close()
+        server.stop()  # type: ignore[no-untyped-call]  # granian has no annotations here
+
     server = Server(
-        make_app(settings),
+        app,
         address=settings.host,
         port=settings.port,
         interface=Interfaces.ASGI,
@@ -111,7 +117,7 @@ async def _serve(settings: RoleSettings) -> None:
     )
     serving = asyncio.create_task(server.serve())
     for name in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(name, server.stop)
+        asyncio.get_running_loop().add_signal_handler(name, stop)
     gc.freeze()
     _log.info("ready", host=settings.host, port=settings.port, pid=os.getpid())
     await serving
