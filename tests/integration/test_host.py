@@ -294,7 +294,7 @@ def test_a_tick_comes_by_itself_when_a_deadline_is_due(
     host.start("writer")
     host.start("engine")
     (tmp_path / "shop" / "segments" / "now.yaml").write_text(
-        "when: count(product_viewed within 1s) >= 1\n"
+        "when: count(product_viewed within 6s) >= 1\n"
     )
     files, _ = read_folder(tmp_path / "shop")
     with closing(bootstrap.open_control(host.data)) as control:
