@@ -10,7 +10,7 @@ from rich.text import Text
 
 from tailorbird.cli import output
 from tailorbird.cli.reading import nobody, open_query, reference_of, unknown
-from tailorbird.services.explain import as_text, explanation
+from tailorbird.services.explain import as_text
 
 
 def explain(
@@ -82,13 +82,12 @@ def _value(value: Any) -> str:
 
 def _message(data: Path, message_id: str, *, as_json: bool) -> int:
     with open_query(data) as query:
-        message = query.ledger.message(message_id)
-        if message is None:
+        found = query.explanation(message_id)
+        if found is None:
             raise output.Failure(
                 f"there is no message `{message_id}`",
                 "The page and GET /v1/messages show the ids of messages.",
             )
-        found = explanation(message)
     if as_json:
         output.write_json(found)
     else:

@@ -6,8 +6,10 @@ import json
 import re
 import unicodedata
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
+from tailorbird.base.problems import TailorbirdError
 from tailorbird.base.time import format_micros
 from tailorbird.events.event import partition_of
 from tailorbird.ports.clock import Clock
@@ -19,8 +21,15 @@ from tailorbird.ports.state_store import StateStore
 from tailorbird.profiles.state import Condition, ProfileState, decode
 from tailorbird.reducer.reducer import Reducer
 from tailorbird.services.advance import LoadWorkspace
-from tailorbird.services.explain import message_summary, public_profile_id
+from tailorbird.services.explain import (
+    explanation,
+    is_same_again,
+    message_summary,
+    public_profile_id,
+)
+from tailorbird.services.message_record import decode_record
 from tailorbird.services.send import MAIL_STATUS, SENDING_STOPPED
+from tailorbird.workspace.definitions import Workspace
 
 _MERGES_MAX = 100
 _PUBLIC_ID = re.compile(r"p_[0-7][0-9a-f]{15}")
@@ -57,6 +66,27 @@ class Query:
         if self._reducer is None or self._reducer[0] != version:
             self._reducer = (version, Reducer(self._load_workspace(version)))
         return self._reducer[1]
+
+    def explanation(self, message_id: str) -> dict[str, Any] | None:
+        """Explain a message, and say whether rendering it again gives the bytes that left."""
+        message = self.ledger.message(message_id)
+        if message is None:
+            return None
+        found = explanation(message)
+        record, key = decode_record(message), self._control.get("token_key")
+        same = None
+        if key and "bytes" in record:
+            # What an earlier release wrote may be more than this one can write again.
+            with suppress(KeyError, TailorbirdError):
+                workspace = self._workspace(record["workspace_version"])
+                same = is_same_again(message, self.ledger, workspace, bytes.fromhex(key))
+        return {**found, "is_same_again": same}
+
+    def _workspace(self, version: str) -> Workspace:
+        live = self.reducer()
+        if live is not None and live.workspace.version == version:
+            return live.workspace
+        return self._load_workspace(version)
 
     def profile_id(self, reference: str) -> int | None:
         """Find a person by `p_...` or KIND:VALUE."""

@@ -24,7 +24,7 @@ from tailorbird.events.refusal import excerpt
 from tailorbird.ports.clock import ClockProblem
 from tailorbird.ports.control_store import ControlStore
 from tailorbird.ports.log_writer import LogWriter
-from tailorbird.services.explain import explanation, message_summary, sent_bytes, sent_parts
+from tailorbird.services.explain import message_summary, sent_bytes, sent_parts
 from tailorbird.services.query import Query, read_profile_id
 from tailorbird.services.send import SENDING_STOPPED
 from tailorbird.web.sessions import Sessions
@@ -172,10 +172,10 @@ def get_message(request: AnyRequest, message_id: FromPath[str]) -> dict[str, Any
 )
 def get_explanation(request: AnyRequest, message_id: FromPath[str]) -> dict[str, Any]:
     """Return why a message was sent or not: a sentence, the trigger, every condition."""
-    message = parts_of(request).query.ledger.message(message_id)
-    if message is None:
+    found = parts_of(request).query.explanation(message_id)
+    if found is None:
         raise _unknown("message", message_id)
-    return explanation(message)
+    return found
 
 
 @get(
