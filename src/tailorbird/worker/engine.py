@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 import structlog
 
 from tailorbird import bootstrap
+from tailorbird.adapters.sqlite.state_store import SqliteStateStore
 from tailorbird.bootstrap.definitions import workspace_loader
 from tailorbird.ports.state_store import HAND_OVER, SEND
 from tailorbird.services.advance import RECORDS_PER_COMMIT, Engine
@@ -21,6 +23,7 @@ from tailorbird.worker.settings import RoleSettings
 PAUSE_SECONDS_MIN = 0.001
 PAUSE_SECONDS_MAX = 0.008
 CURSOR_SECONDS = 1.0
+CHECKPOINT_SECONDS = 2.0
 
 _log = structlog.get_logger("engine")
 
@@ -50,6 +53,7 @@ async def _serve(settings: RoleSettings, stopped: asyncio.Event) -> None:
     _log.info("ready", index=settings.index, offset=engine.offset, pid=os.getpid())
     handed, pause, looked_at = 0, PAUSE_SECONDS_MIN, 0.0
     loop = asyncio.get_running_loop()
+    checkpoint = asyncio.create_task(_keep_short(state, stopped))
     while not stopped.is_set():
         count = engine.step()
         if count:
@@ -63,11 +67,25 @@ async def _serve(settings: RoleSettings, stopped: asyncio.Event) -> None:
             engine.forget_outbox(SEND, taken_over())
             handed = await forward_hand_overs(state, writer, handed)
             engine.forget_outbox(HAND_OVER, handed)
+        if checkpoint.done():
+            checkpoint.result()
         await asyncio.sleep(0 if count == RECORDS_PER_COMMIT else pause)
+    await checkpoint
     await writer.close()
     state.close()
     ownership.release()
     _log.info("stopped", offset=engine.offset)
+
+
+async def _keep_short(state: SqliteStateStore, stopped: asyncio.Event) -> None:
+    """Keep the write-ahead log short: most of the work beside the commits, the rest between two."""
+    offset = state.offset()
+    while not stopped.is_set():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stopped.wait(), CHECKPOINT_SECONDS)
+        if offset != (offset := state.offset()):
+            await asyncio.to_thread(state.checkpoint)
+            state.checkpoint()
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ _MIGRATIONS = _SQL / "state"
 _UPSERT_PROFILE = (_SQL / "upsert_profile.sql").read_text()
 _DUE_PARTITIONS = (_SQL / "due_partitions.sql").read_text()
 _CHUNK = 500
+_CACHE_KILOBYTES = 16_000
+_CHECKPOINT_PAGES_MAX = 16_000
 
 
 class SqliteStateStore:
@@ -27,8 +29,12 @@ class SqliteStateStore:
     def __init__(self, path: Path, *, is_writer: bool = False) -> None:
         if is_writer:
             self._connection = connect(path, synchronous="NORMAL", migrations=_MIGRATIONS)
+            self._connection.execute(f"PRAGMA cache_size=-{_CACHE_KILOBYTES}")
+            # The engine's process checkpoints beside its commits; this is for who does not.
+            self._connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES_MAX}")
         else:
             self._connection = connect_reader(path)
+        self._path = path
         self._segment_ids: dict[str, int] = {}
 
     def commit(self, commit: Commit) -> None:
@@ -146,6 +152,18 @@ class SqliteStateStore:
         """Return the number of living profiles."""
         return self._number("SELECT value FROM progress WHERE name = 'profiles'")
 
+    def checkpoint(self) -> None:
+        """Move the write-ahead log into the file, on a connection of its own.
+
+        It may run in another thread beside `commit`, without waiting. Only one that runs between
+        two commits lets the write-ahead log begin anew.
+        """
+        connection = connect(self._path, synchronous="NORMAL")
+        try:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        finally:
+            connection.close()
+
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
@@ -177,23 +195,32 @@ class SqliteStateStore:
         return living
 
     def _store_memberships(self, rows: Sequence[MembershipRow]) -> None:
-        growth: dict[int, int] = {}
+        latest: dict[str, dict[int, MembershipRow]] = {}
         for row in rows:
-            segment_id = self._segment_id(row.segment)
-            key = (segment_id, row.profile_id)
-            existed = self._connection.execute(
-                "DELETE FROM membership WHERE segment_id = ? AND profile_id = ?", key
-            ).rowcount
-            if row.is_member:
+            latest.setdefault(row.segment, {})[row.profile_id] = row
+        for segment, changes in latest.items():
+            segment_id = self._segment_id(segment)
+            joined = [
+                (segment_id, row.profile_id, row.since, row.cause)
+                for row in changes.values()
+                if row.is_member
+            ]
+            left = [(segment_id, row.profile_id) for row in changes.values() if not row.is_member]
+            growth = self._changed("INSERT OR IGNORE INTO membership VALUES (?, ?, ?, ?)", joined)
+            if growth < len(joined):
+                # Some were members already: a merge can make them so since an earlier time.
+                self._changed("INSERT OR REPLACE INTO membership VALUES (?, ?, ?, ?)", joined)
+            growth -= self._changed(
+                "DELETE FROM membership WHERE segment_id = ? AND profile_id = ?", left
+            )
+            if growth:
                 self._connection.execute(
-                    "INSERT INTO membership VALUES (?, ?, ?, ?)", (*key, row.since, row.cause)
+                    "UPDATE segment SET size = size + ? WHERE id = ?", (growth, segment_id)
                 )
-            change = int(row.is_member) - existed
-            growth[segment_id] = growth.get(segment_id, 0) + change
-        self._connection.executemany(
-            "UPDATE segment SET size = size + ? WHERE id = ?",
-            [(change, segment_id) for segment_id, change in growth.items() if change],
-        )
+
+    def _changed(self, sql: str, rows: Sequence[tuple[object, ...]]) -> int:
+        """Run a statement for each row; return how many rows of the table changed."""
+        return self._connection.executemany(sql, rows).rowcount if rows else 0
 
     def _segment_id(self, name: str) -> int:
         known = self._segment_ids.get(name)
