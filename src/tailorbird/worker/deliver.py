@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
-import signal
 import sys
 from collections.abc import Sequence
 
 import structlog
 
+from tailorbird.bootstrap import own
 from tailorbird.bootstrap.delivery import open_delivery
-from tailorbird.worker.logs import configure_logs
-from tailorbird.worker.process import follow_supervisor
+from tailorbird.worker.process import calm_garbage_collector, run_role
 from tailorbird.worker.settings import RoleSettings
 
 PAUSE_SECONDS_MIN = 0.002
@@ -29,29 +27,21 @@ _log = structlog.get_logger("deliver")
 def main(argv: Sequence[str] | None = None) -> None:
     """Deliver until SIGTERM."""
     settings = RoleSettings.from_argv(sys.argv[1:] if argv is None else argv)
-    configure_logs("deliver", settings.log_level)
-    follow_supervisor(settings.supervisor)
-    try:
-        import uvloop
-    except ImportError:
-        asyncio.run(_serve(settings))
-    else:
-        uvloop.run(_serve(settings))
+    run_role("deliver", settings, _serve)
 
 
-async def _serve(settings: RoleSettings) -> None:
+async def _serve(settings: RoleSettings, stopped: asyncio.Event) -> None:
+    # Two of them would send everything twice.
+    ownership = own(settings.data, "deliver")
     delivery = open_delivery(
         settings.data,
         engines=settings.engines,
         clock=settings.clock,
         smtp_url=settings.smtp_url,
     )
-    stopped = asyncio.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(name, stopped.set)
     unknown = delivery.recover()
     await delivery.look_at_mail_server()
-    gc.freeze()
+    calm_garbage_collector()
     _log.info("ready", pid=os.getpid(), unknown=unknown)
     longest = PAUSE_SECONDS_SIMULATED if settings.clock == "simulated" else PAUSE_SECONDS_MAX
     pause = PAUSE_SECONDS_MIN
@@ -68,6 +58,7 @@ async def _serve(settings: RoleSettings) -> None:
         if not done:
             await asyncio.sleep(pause)
     await delivery.close()
+    ownership.release()
     _log.info("stopped")
 
 
