@@ -9,7 +9,8 @@ Cells by kind:
 ========  ==========================================  =========================================
 kind      cell                                        used by
 ========  ==========================================  =========================================
-latest    [timestamps, orders] or [.., .., values]    everything with a window, any, since, ...
+times     [timestamp ...]                             count any none since rate with a window
+latest    [timestamps, orders] or [.., .., values]    windows over values, chains of events
 count     n                                           count without window
 sum       [number of values, total]                   sum and avg without window, points
 min, max  packed scaled number                        min and max without window
@@ -23,7 +24,7 @@ Numbers inside cells are packed: integers beyond 64 bits are bytes, because msgp
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +46,7 @@ _WORD = 1 << 63
 
 @dataclass(frozen=True, slots=True)
 class CellSpec:
-    """What a cell accumulates. `cap` and `horizon` bound a `latest` cell.
+    """What a cell accumulates. `cap` and `horizon` bound a `times` or `latest` cell.
 
     `horizon` is the age in microseconds beyond which an entry can never count again; None keeps
     entries whatever their age. `points` and `half_life` belong to scores.
@@ -97,6 +98,42 @@ def unpack(value: Any) -> Any:
     return value
 
 
+def add_time(
+    cells: Cells, spec_id: int, cap: int, horizon: int | None, timestamp: int, now: int
+) -> None:
+    """Insert a timestamp in order, keep the latest `cap` inside the horizon."""
+    if horizon is not None and timestamp + horizon <= now:
+        return
+    times = cells.get(spec_id)
+    if times is None:
+        cells[spec_id] = [timestamp]
+        return
+    if timestamp >= times[-1]:
+        times.append(timestamp)
+    else:
+        insort(times, timestamp)
+    trim_times(times, cap, None if horizon is None else now - horizon)
+
+
+def trim_times(times: list[int], cap: int, until: int | None) -> None:
+    """Drop all but the latest `cap`, and what is not later than `until`."""
+    surplus = len(times) - cap
+    if until is not None and times[0] <= until:
+        surplus = max(surplus, bisect_right(times, until))
+    if surplus > 0:
+        del times[:surplus]
+
+
+def trim_latest(cell: list[list[Any]], cap: int, until: int | None) -> None:
+    """Drop all but the latest `cap` entries, and those not later than `until`."""
+    surplus = len(cell[0]) - cap
+    if until is not None and cell[0][0] <= until:
+        surplus = max(surplus, bisect_right(cell[0], until))
+    if surplus > 0:
+        for column in cell:
+            del column[:surplus]
+
+
 def add_latest(
     cells: Cells,
     spec_id: int,
@@ -131,16 +168,7 @@ def add_latest(
     orders.insert(position, order)
     if has_value:
         cell[2].insert(position, value)
-    surplus = len(timestamps) - cap
-    if horizon is not None and timestamps[0] + horizon <= now:
-        surplus = max(surplus, _expired_count(timestamps, now - horizon))
-    if surplus > 0:
-        for column in cell:
-            del column[:surplus]
-
-
-def _expired_count(timestamps: list[int], until: int) -> int:
-    return bisect_left(timestamps, until + 1)
+    trim_latest(cell, cap, None if horizon is None else now - horizon)
 
 
 def add_sum(cells: Cells, spec_id: int, value: Any) -> None:
@@ -189,10 +217,14 @@ def add_decay(
     if cell is None:
         cells[spec_id] = {index: pack(points * weight)}
         return
-    cell[index] = pack(unpack(cell.get(index, 0)) + points * weight)
+    known = cell.get(index)
+    if known is not None:
+        cell[index] = pack(unpack(known) + points * weight)
+        return
+    cell[index] = pack(points * weight)
     _drop_faded(cell, newest)
     # One order of keys, whatever the order of arrival: equal states are equal bytes.
-    if len(cell) > 1 and index != max(cell):
+    if index != max(cell):
         cells[spec_id] = dict(sorted(cell.items()))
 
 
@@ -203,6 +235,8 @@ def _drop_faded(cell: dict[int, Any], newest: int) -> None:
 
 def merge_cell(spec: CellSpec, left: Cell, right: Cell) -> Cell:
     """Merge two cells of one spec: the same as adding the union of their events."""
+    if spec.kind == "times":
+        return sorted([*left, *right])[-spec.cap :]
     if spec.kind == "latest":
         rows = sorted(zip(*left, strict=True), key=_place) + sorted(
             zip(*right, strict=True), key=_place
@@ -232,11 +266,11 @@ def _place(row: tuple[Any, ...]) -> tuple[int, int]:
 
 def prune_cell(spec: CellSpec, cell: Cell, now: int) -> Cell | None:
     """Drop what can never count again after `now`; None where nothing is left."""
-    if spec.kind == "latest" and spec.horizon is not None:
-        gone = _expired_count(cell[0], now - spec.horizon)
-        if gone:
-            for column in cell:
-                del column[:gone]
+    if spec.kind == "times":
+        trim_times(cell, spec.cap, None if spec.horizon is None else now - spec.horizon)
+        return cell or None
+    if spec.kind == "latest":
+        trim_latest(cell, spec.cap, None if spec.horizon is None else now - spec.horizon)
         return cell if cell[0] else None
     if spec.kind == "decay":
         _drop_faded(cell, now // spec.half_life)

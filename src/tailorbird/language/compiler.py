@@ -13,6 +13,7 @@ from tailorbird.language import tree
 from tailorbird.language.accumulators import NEVER
 from tailorbird.language.conditions import ConditionEmitter
 from tailorbird.language.needs import CompileError, PointsScore
+from tailorbird.language.runtime import threshold
 from tailorbird.language.shape import (
     CALENDAR_PARTS,
     FLIPPED,
@@ -31,7 +32,7 @@ class Emitter(ConditionEmitter):
     def truth(self, node: tree.Node) -> tuple[str, str]:
         """Emit statements that set a truth and the instant at which it may next change."""
         if isinstance(node, (tree.And, tree.Or)):
-            return self._combine(node, [self.truth(part) for part in node.parts])
+            return self._combine(node)
         if isinstance(node, tree.Not):
             truth, flip = self.truth(node.part)
             return self._set(f"not {truth}"), flip
@@ -40,12 +41,10 @@ class Emitter(ConditionEmitter):
         timing = self.timing(node)
         if timing == STATIC:
             return self._set(self.condition(node, "now")), str(NEVER)
-        counted = self._counted(node)
-        if counted is not None:
-            return counted
-        elapsed = self._elapsed(node)
-        if elapsed is not None:
-            return elapsed
+        for closed_form in (self._counted, self._elapsed, self._summed, self._abandoned):
+            found = closed_form(node)
+            if found is not None:
+                return found
         if timing == CONTINUOUS and isinstance(node, tree.Compare) and node.op in ("=", "!="):
             return self._split_equality(node)
         if timing == CONTINUOUS and isinstance(node, tree.Between):
@@ -75,14 +74,33 @@ class Emitter(ConditionEmitter):
         )
         return value, flip
 
-    def _combine(self, node: tree.And | tree.Or, parts: list[tuple[str, str]]) -> tuple[str, str]:
+    def _combine(self, node: tree.And | tree.Or) -> tuple[str, str]:
+        """Where what moves by events alone already decides, no more is asked."""
         is_and = isinstance(node, tree.And)
-        truth = self._set((" and " if is_and else " or ").join(name for name, _ in parts))
-        flips = [flip for _, flip in parts]
-        if all(flip == str(NEVER) for flip in flips):
-            return truth, str(NEVER)
+        static = tuple(part for part in node.parts if self.timing(part) == STATIC)
+        moving = [part for part in node.parts if self.timing(part) != STATIC]
+        if not moving:
+            return self._set(self.condition(node, "now")), str(NEVER)
+        if not static:
+            return self._combine_moving(is_and, moving)
+        decided = self.condition(replace(node, parts=static), "now")
+        truth, flip = self.fresh(), self.fresh()
+        self.line(f"if {decided if is_and else 'not ' + decided}:")
+        with self.indented():
+            inner_truth, inner_flip = self._combine_moving(is_and, moving)
+            self.line(f"{truth} = {inner_truth}; {flip} = {inner_flip}")
+        self.line("else:")
+        with self.indented():
+            self.line(f"{truth} = {not is_and}; {flip} = {NEVER}")
+        return truth, flip
+
+    def _combine_moving(self, is_and: bool, nodes: list[tree.Node]) -> tuple[str, str]:
+        parts = [self.truth(node) for node in nodes]
+        if len(parts) == 1:
+            return parts[0]
         # The whole changes when the earliest deciding part does, or when the last opposing one has.
-        earliest = f"min({', '.join(flips)})" if len(set(flips)) > 1 else flips[0]
+        truth = self._set((" and " if is_and else " or ").join(name for name, _ in parts))
+        earliest = f"min({', '.join(flip for _, flip in parts)})"
         rests = ", ".join(
             f"{'0 if' if is_and else flip + ' if'} {name} else {flip if is_and else '0'}"
             for name, flip in parts
@@ -102,16 +120,11 @@ class Emitter(ConditionEmitter):
             return None
         if least <= 0:
             return self._set(str(not is_negated)), str(NEVER)
-        cell = self._cell(self._count_cell(aggregate, least))
-        self.lines.append(f"c = {cell}")
-        window = self.needs.window(aggregate.within)
-        size = self._set(f"count_latest(c, {window}, now)")
-        holds = self._set(f"{size} >= {least}")
-        expires = f"expiry(c[0][-{least}], {window})"
-        if not aggregate.within.months:
-            expires = f"c[0][-{least}] + {window}"
-        flip = self._set(f"{expires} if {holds} else {NEVER}")
-        return (self._set(f"not {holds}") if is_negated else holds), flip
+        times = self._set(self._cell(self._count_cell(aggregate, least)))
+        has_enough = times if least == 1 else f"{times} and len({times}) >= {least}"
+        edge = self._set(f"{self._after(f'{times}[-{least}]', aggregate.within)} if {has_enough} else 0")
+        holds = self._set(f"{edge} <= now" if is_negated else f"{edge} > now")
+        return holds, f"({edge} if {edge} > now else {NEVER})"
 
     def _elapsed(self, node: tree.Node) -> tuple[str, str] | None:
         """`since(..) op duration` without a window: flips once, at a known instant."""
@@ -124,16 +137,60 @@ class Emitter(ConditionEmitter):
             return None
         if not isinstance(right, tree.DurationValue):
             return None
-        self.lines.append(
-            f"c = {self._cell(self.needs.latest(left.selectors[0], cap=1, window=None))}"
+        times = self._set(self._cell(self.needs.latest(left.selectors[0], cap=1, window=None)))
+        strict = " + 1" if op in (">", "<=") else ""
+        edge = self._set(
+            f"{self._after(f'{times}[-1]', right.duration)}{strict} if {times} else {NEVER}"
         )
-        strict = 1 if op in (">", "<=") else 0
-        window = self.needs.window(right.duration)
-        edge = self._set(f"{NEVER} if c is None else expiry(c[0][-1], {window}) + {strict}")
-        flip = self._set(f"{edge} if {edge} > now else {NEVER}")
+        flip = f"({edge} if {edge} > now else {NEVER})"
         if op in (">", ">="):
             return self._set(f"{edge} <= now"), flip
-        return self._set(f"c is not None and {edge} > now"), flip
+        return self._set(f"now < {edge} < {NEVER}"), flip
+
+    def _summed(self, node: tree.Node) -> tuple[str, str] | None:
+        """`sum(..)`, `avg(..)` and counted items against a constant: one walk over what leaves."""
+        if not isinstance(node, tree.Compare):
+            return None
+        op, left, right = node.op, node.left, node.right
+        if isinstance(left, tree.Number):
+            op, left, right = FLIPPED[op], right, left
+        if not isinstance(right, tree.Number) or not isinstance(left, tree.Aggregate):
+            return None
+        if left.within is None or left.kind not in ("sum", "avg"):
+            return None
+        cell = self._values_cell(left.selectors[0], left.within)
+        test = self.needs.constant(threshold(left.kind, op, right.scaled))
+        truth, flip = self.fresh(), self.fresh()
+        window = self.needs.window(left.within)
+        self.line(f"{truth}, {flip} = sum_crossing({cell}, {window}, now, {test})")
+        return truth, flip
+
+    def _abandoned(self, node: tree.Node) -> tuple[str, str] | None:
+        """`abandoned(a, b after d)` without keys: the latest of each decides."""
+        if not isinstance(node, tree.Aggregate) or node.kind != "abandoned" or node.by:
+            return None
+        first, then = (self._set(self._cell(cell)) for cell in self._chain_cells(node))
+        at = f"{first}[0][-1]"
+        followed = (
+            f"{then} and ({then}[0][-1] > {at} or"
+            f" {then}[0][-1] == {at} and {then}[1][-1] > {first}[1][-1])"
+        )
+        begins = self._set(
+            f"{self._after(at, node.after or Duration())}"
+            f" if {first} and not ({followed}) else {NEVER}"
+        )
+        if node.over is None:
+            return self._set(f"{begins} <= now"), f"({begins} if {begins} > now else {NEVER})"
+        ends = self._set(f"{self._after(at, node.over)} if {begins} < {NEVER} else 0")
+        flip = (
+            f"({NEVER} if {ends} <= now or {ends} <= {begins}"
+            f" else {begins} if {begins} > now else {ends})"
+        )
+        return self._set(f"{begins} <= now < {ends}"), flip
+
+    def _after(self, moment: str, duration: Duration) -> str:
+        window = self.needs.window(duration)
+        return f"expiry({moment}, {window})" if duration.months else f"{moment} + {window}"
 
     def _split_equality(self, node: tree.Compare) -> tuple[str, str]:
         sides = [replace(node, op=op) for op in ((">=", "<=") if node.op == "=" else (">", "<"))]

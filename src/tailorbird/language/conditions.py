@@ -51,6 +51,7 @@ class ConditionEmitter(Emission):
             case tree.Aggregate() if node.kind in BOOLEAN_AGGREGATES:
                 return self._boolean_aggregate(node, at)
             case tree.Call() if node.name == "anniversary":
+                self.uses_clock = True
                 return f"anniversary({self.expression(node.arguments[0], at)}, {at}, v.timezone)"
         return f"({self.expression(node, at)} is True)"
 
@@ -193,13 +194,16 @@ class ConditionEmitter(Emission):
             if node.arguments and not is_now(node.arguments[0]):
                 moment = self.expression(node.arguments[0], at)
                 return f"part_of({node.name!r}, {moment}, v.timezone)"
+            self.uses_clock = True
             return f"part({node.name!r}, {moment}, v.timezone)"
         if node.name == "now":
+            self.uses_clock = True
             return f"Moment({at})"
         arguments = ", ".join(self.expression(argument, at) for argument in node.arguments)
         if node.name == "lower":
             return f"lower_text({arguments})"
         if node.name == "age":
+            self.uses_clock = True
             return f"age({arguments}, {at})"
         if node.name in ("coalesce", "length"):
             return f"{node.name}({arguments})"

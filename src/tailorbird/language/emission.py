@@ -6,7 +6,8 @@ filters `p` (properties), `x` (context), `item`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TypeVar
 
@@ -32,8 +33,10 @@ class Emission:
         self.traits: set[str] = set()
         self.cells: set[int] = set()
         self.uses_context = False
+        self.uses_clock = False
         self.lines: list[str] = []
         self._temporaries = 0
+        self._depth = 0
         self._active: list[tuple[str, str]] = []
         self._caps: dict[int, int] = {}
 
@@ -48,7 +51,7 @@ class Emission:
         if node.kind in ("any", "none"):
             cell = self._cell(self._count_cell(node, 1))
             sign = "> 0" if node.kind == "any" else "== 0"
-            return f"(count_latest({cell}, {window}, {at}) {sign})"
+            return f"(count_times({cell}, {window}, {at}) {sign})"
         over = self.needs.window(node.over)
         keyed = bool(node.by)
         cells = [self._cell(cell) for cell in self._chain_cells(node)]
@@ -63,7 +66,12 @@ class Emission:
         window = node.over
         return [
             self.needs.latest(
-                selector, cap=cap, window=window, path=node.by if keyed else (), has_values=keyed
+                selector,
+                cap=cap,
+                window=window,
+                path=node.by if keyed else (),
+                has_values=keyed,
+                is_ordered=True,
             )
             for selector in node.selectors
         ]
@@ -105,7 +113,7 @@ class Emission:
             return f"edge_latest({self._values_cell(selector, within)}, {window}, {at}, {kind!r})"
         if kind == "since":
             cell = self._cell(self.needs.latest(selector, cap=1, window=within))
-            return f"since_latest({cell}, {window}, {at})"
+            return f"since_times({cell}, {window}, {at})"
         if kind == "most":
             cell = self._values_cell(replace(selector, path=node.by), within, cap)
             return f"most({cell}, {window}, {at})"
@@ -115,7 +123,7 @@ class Emission:
         selector, window = node.selectors[0], self.needs.window(node.within)
         if not selector.path:
             cell = self._cell(self.needs.latest(selector, cap=cap, window=node.within))
-            return f"count_latest({cell}, {window}, {at}) * {SCALE}"
+            return f"count_times({cell}, {window}, {at}) * {SCALE}"
         # Items are counted: each event keeps how many of its items matched.
         cell = self._cell(
             self.needs.latest(
@@ -162,7 +170,7 @@ class Emission:
                 counts.append(f"({self._cell(self.needs.number('count', selector))} or 0)")
             else:
                 cell = self._cell(self.needs.latest(selector, cap=LATEST_CAP, window=node.within))
-                counts.append(f"count_latest({cell}, {self.needs.window(node.within)}, {at})")
+                counts.append(f"count_times({cell}, {self.needs.window(node.within)}, {at})")
         return f"({counts[0]}, {counts[1]})"
 
     def points(self, score: PointsScore, at: str) -> str:
@@ -209,8 +217,21 @@ class Emission:
     def _set(self, source: str) -> str:
         self._temporaries += 1
         name = f"u{self._temporaries}"
-        self.lines.append(f"{name} = {source}")
+        self.line(f"{name} = {source}")
         return name
+
+    def line(self, source: str) -> None:
+        """Emit a statement at the present depth."""
+        self.lines.append("    " * self._depth + source)
+
+    @contextmanager
+    def indented(self) -> Iterator[None]:
+        """Emit what follows one level deeper."""
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
 
     def _cell(self, cell: int) -> str:
         self.cells.add(cell)

@@ -82,15 +82,20 @@ class Needs:
         window: Duration | None,
         path: tuple[str, ...] = (),
         has_values: bool = False,
+        is_ordered: bool = False,
         is_item: bool = False,
     ) -> int:
-        """Keep the latest `cap` matching events, with the values at `path` if asked."""
-        kind = "items" if is_item and has_values else "latest"
+        """Keep the latest `cap` matching events: when they happened, and the values if asked.
+
+        `is_ordered` keeps each event's place among those of the same instant.
+        """
+        form = "latest" if has_values or is_ordered else "times"
+        kind = "items" if is_item and has_values else form
         # A cell that holds more than others may count is no series of theirs.
         surplus = (cap,) if cap > LATEST_CAP else ()
         spec = CellSpec(
             id=cell_id(kind, selector.event, path, _text(selector.where), int(is_item), *surplus),
-            kind="latest",
+            kind=form,
             event=selector.event,
             path=path,
             where=selector.where,

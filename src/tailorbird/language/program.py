@@ -1,7 +1,8 @@
 """A program: expressions compiled together, sharing cells, with an index of what can change what.
 
-`add` folds an event into the cells, `evaluate` answers an expression and tells how long the answer
-holds. The oracle (`oracle.py`) says the same, slowly, from the plain history.
+`take` folds an event into the cells and asks again the standing conditions that it can change;
+`add` only folds; `evaluate` answers one expression and tells how long the answer holds. The oracle
+(`oracle.py`) says the same, slowly, from the plain history.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ from tailorbird.language.values import Moment, Value, event_property, from_json,
 
 _Evaluate = Callable[[Cells, Any, int], tuple[Value, int]]
 _Add = Callable[[Cells, Event, int], None]
+# (cells, event, now, view, members, deadlines, changes), see `Program.take`.
+_Take = Callable[
+    [Cells, Event, int, Any, dict[str, int], dict[str, int], list[tuple[str, bool]]], None
+]
 
 
 class ViewLike(Protocol):
@@ -59,7 +64,10 @@ class View:
 
 
 class Program:
-    """Compiled expressions by key, with segments, scores and lists that they may refer to."""
+    """Compiled expressions by key, with segments, scores and lists that they may refer to.
+
+    `standing` names those conditions whose truth is kept (key -> name of the segment).
+    """
 
     def __init__(
         self,
@@ -68,15 +76,20 @@ class Program:
         segments: Mapping[str, tree.Node] | None = None,
         scores: Mapping[str, tree.Node | PointsScore] | None = None,
         lists: Mapping[str, tuple[str, ...]] | None = None,
+        standing: Mapping[str, str] | None = None,
     ) -> None:
         self._scope = Scope(segments or {}, scores or {}, lists or {})
         self._needs = Needs()
         self._nodes = dict(expressions)
-        self.keys_of_event: dict[str, tuple[str, ...]] = {}
+        self._standing = dict(standing or {})
         self.keys_of_trait: dict[str, tuple[str, ...]] = {}
         self.keys_of_context: tuple[str, ...] = ()
-        self._evaluators = self._compile_expressions()
-        self._adders = self._compile_adders(self.specs.values())
+        self.cells_of_key: dict[str, tuple[int, ...]] = {}
+        self._by_clock: set[str] = set()
+        self._functions: dict[str, Any] = {}
+        self._evaluators, sources = self._compile_expressions()
+        self._takers = {} if standing is None else self._compile_takers(sources)
+        self._adders: Mapping[str, _Add] | None = None
         self._explainers: dict[
             str, list[tuple[tree.Node, Callable[..., Value], tuple[int, ...]]]
         ] = {}
@@ -90,13 +103,44 @@ class Program:
 
     def add(self, cells: Cells, event: Event, now: int) -> None:
         """Fold an event into all cells that it matches; what can never count is dropped."""
+        if self._adders is None:
+            self._adders = self.adders_for(self.specs)
         adder = self._adders.get(event.name)
         if adder is not None:
             adder(cells, event, now)
 
+    def take(
+        self,
+        view: ViewLike,
+        event: Event,
+        now: int,
+        members: dict[str, int],
+        deadlines: dict[str, int],
+    ) -> list[tuple[str, bool]]:
+        """Fold an event, then settle the standing conditions that it can change, in place.
+
+        `members` maps the names of those that hold to since when, `deadlines` to when they have
+        to be asked next. Returns (name, holds) for those whose truth changed.
+        """
+        changes: list[tuple[str, bool]] = []
+        taker = self._takers.get(event.name)
+        if taker is not None:
+            taker(view.cells, event, now, view, members, deadlines, changes)
+        return changes
+
     def adders_for(self, ids: Iterable[int]) -> Mapping[str, _Add]:
         """Compile adders for some cells only: the inner loop of a back-fill."""
-        return self._compile_adders([self.specs[one] for one in ids])
+        by_event: dict[str, list[CellSpec]] = {}
+        for one in ids:
+            by_event.setdefault(self.specs[one].event, []).append(self.specs[one])
+        source: list[str] = []
+        names: dict[str, str] = {}
+        for event, specs in by_event.items():
+            names[event] = f"a{len(names)}"
+            source.append(f"def {names[event]}(cells, e, now):")
+            source += _indent([_READ_EVENT, *self._fold_lines(_groups(specs))])
+        space = self._run("\n".join(source))
+        return {event: space[name] for event, name in names.items()}
 
     def merge(self, left: Cells, right: Cells, now: int) -> Cells:
         """Merge the cells of two profiles, pruned to `now`; the arguments are left as they are."""
@@ -113,9 +157,13 @@ class Program:
                 merged[one] = kept
         return merged
 
-    def prune(self, cells: Cells, now: int) -> None:
-        """Drop entries that can never count again, and cells that this program does not keep."""
-        for one in list(cells):
+    def prune(self, cells: Cells, now: int, keys: Iterable[str] | None = None) -> None:
+        """Drop entries that can never count again, and cells that this program does not keep.
+
+        With `keys`, only in the cells that these expressions read.
+        """
+        ids = cells if keys is None else {one for key in keys for one in self.cells_of_key[key]}
+        for one in [one for one in ids if one in cells]:
             spec = self.specs.get(one)
             kept = None if spec is None else accumulators.prune_cell(spec, cells[one], now)
             if kept is None:
@@ -146,15 +194,26 @@ class Program:
         ]
 
     def _is_capped(self, cells: Iterable[int], view: ViewLike) -> bool:
-        return any(
-            one in view.cells and len(view.cells[one][0]) >= self.specs[one].cap for one in cells
+        return any(len(view.cells.get(one, ())) >= self.specs[one].cap for one in cells)
+
+    def born(self, timezone: str) -> tuple[str, ...]:
+        """Return the standing keys to ask for a profile of which nothing is known.
+
+        All others are false, for good, until an event, trait or context that they read.
+        """
+        nothing = View(timezone=timezone)
+        return tuple(
+            key
+            for key in self._standing
+            if key in self._by_clock or self.evaluate(key, nothing, 0) != (False, None)
         )
 
     # -- compiling -------------------------------------------------------------------------------
 
-    def _compile_expressions(self) -> dict[str, _Evaluate]:
+    def _compile_expressions(self) -> tuple[dict[str, _Evaluate], dict[str, list[str]]]:
+        """Return a function for each key, and for the standing ones source to settle them."""
         source: list[str] = []
-        by_event: dict[str, list[str]] = {}
+        settling: dict[str, list[str]] = {}
         by_trait: dict[str, list[str]] = {}
         by_context: list[str] = []
         names: dict[str, str] = {}
@@ -162,19 +221,59 @@ class Program:
             emitter = Emitter(self._needs, self._scope)
             value, flip = emitter.truth(node) if is_condition(node) else emitter.value(node)
             names[key] = f"e{len(names)}"
-            body = "".join(f"\n    {line}" for line in emitter.lines)
-            source.append(f"def {names[key]}(cells, v, now):{body}\n    return {value}, {flip}\n")
-            for event in sorted({self.specs[cell].event for cell in emitter.cells}):
-                by_event.setdefault(event, []).append(key)
+            source.append(f"def {names[key]}(cells, v, now):")
+            source += _indent([*emitter.lines, f"return {value}, {flip}"])
+            self.cells_of_key[key] = tuple(sorted(emitter.cells))
+            if emitter.uses_clock:
+                self._by_clock.add(key)
             for trait in sorted(emitter.traits):
                 by_trait.setdefault(trait, []).append(key)
             if emitter.uses_context:
                 by_context.append(key)
-        self.keys_of_event = {event: tuple(keys) for event, keys in by_event.items()}
+            if key in self._standing:
+                lines = emitter.lines
+                if any("lambda" in line for line in lines):
+                    # A closure would make the caller's variables slow.
+                    lines, value, flip = [f"t, f = {names[key]}(cells, v, now)"], "t", "f"
+                settling[key] = lines + _settle_lines(self._standing[key], value, flip)
         self.keys_of_trait = {trait: tuple(keys) for trait, keys in by_trait.items()}
         self.keys_of_context = tuple(by_context)
         space = self._run("\n".join(source))
-        return {key: space[name] for key, name in names.items()}
+        self._functions = {name: space[name] for name in names.values()}
+        return {key: space[name] for key, name in names.items()}, settling
+
+    def _compile_takers(self, settling: Mapping[str, list[str]]) -> dict[str, _Take]:
+        """Compile for each event name: fold it, then settle what its matching filters touch."""
+        specs_of: dict[str, list[CellSpec]] = {}
+        for spec in self.specs.values():
+            specs_of.setdefault(spec.event, []).append(spec)
+        source: list[str] = []
+        names: dict[str, str] = {}
+        for event, specs in specs_of.items():
+            groups = _groups(specs)
+            group_of = {spec.id: group for group, found in groups.items() for spec in found}
+            touched: dict[tuple[str, ...], list[str]] = {}
+            for key in settling:
+                asked = sorted({group_of[one] for one in self.cells_of_key[key] if one in group_of})
+                if asked:
+                    # An event that matches no filter at all still counts where one has none.
+                    touched.setdefault(() if "" in asked else tuple(asked), []).append(key)
+            flags = {group: f"g{n}" for n, group in enumerate(sorted({g for a in touched for g in a}))}
+            names[event] = f"t{len(names)}"
+            lines = [_READ_EVENT]
+            if flags:
+                lines.append(" = ".join(flags.values()) + " = False")
+            lines += self._fold_lines(groups, flags)
+            for asked_groups, keys in touched.items():
+                body = [line for key in keys for line in settling[key]]
+                if asked_groups:
+                    lines.append(f"if {' or '.join(flags[group] for group in asked_groups)}:")
+                    body = _indent(body)
+                lines += body
+            source.append(f"def {names[event]}(cells, e, now, v, members, deadlines, changes):")
+            source += _indent(lines)
+        space = self._run("\n".join(source))
+        return {event: space[name] for event, name in names.items()}
 
     def _compile_value(self, node: tree.Node) -> tuple[Callable[..., Value], tuple[int, ...]]:
         """Return code for a value, and the cells whose cap would show in it."""
@@ -186,42 +285,36 @@ class Program:
         counted = [
             one
             for one in emitter.cells
-            if is_counted and one in self.specs and self.specs[one].kind == "latest"
+            if is_counted and one in self.specs and self.specs[one].kind == "times"
         ]
         return space["value"], tuple(counted)
 
-    def _compile_adders(self, specs: Iterable[CellSpec]) -> dict[str, _Add]:
-        by_event: dict[str, list[CellSpec]] = {}
-        for spec in specs:
-            by_event.setdefault(spec.event, []).append(spec)
-        source: list[str] = []
-        names: dict[str, str] = {}
-        for event, wanted in by_event.items():
-            names[event] = f"a{len(names)}"
-            lines = [f"def {names[event]}(cells, e, now):"]
-            lines.append("    p = e.properties; x = e.context; ts = e.timestamp; o = e.order")
-            for spec in wanted:
-                lines += [f"    {line}" for line in self._adder_lines(spec)]
-            source.append("\n".join(lines) + "\n")
-        space = self._run("\n".join(source))
-        return {event: space[name] for event, name in names.items()}
-
-    def _adder_lines(self, spec: CellSpec) -> list[str]:
-        where, lines, indent = spec.where, [], ""
-        if spec.is_item:
-            test = "item is not None"
-            if where is not None:
-                test += f" and {Emitter(self._needs, self._scope, 'item').condition(where, 'now')}"
-            lines.append(f"n = items_of(p, x, {spec.path!r}, lambda item: {test})")
-            lines.append("if n:")
-            indent = "    "
-        elif where is not None:
-            lines.append(f"if {Emitter(self._needs, self._scope, 'p').condition(where, 'now')}:")
-            indent = "    "
-        return lines + [indent + line for line in _fold_lines(spec)]
+    def _fold_lines(
+        self, groups: Mapping[str, list[CellSpec]], flags: Mapping[str, str] | None = None
+    ) -> list[str]:
+        """Source that folds an event into cells; sets the flag of each group that it matches."""
+        lines: list[str] = []
+        for group, specs in groups.items():
+            first, body = specs[0], [line for spec in specs for line in _fold_lines(spec)]
+            if flags and group in flags:
+                body.append(f"{flags[group]} = True")
+            if first.is_item:
+                test = "item is not None"
+                if first.where is not None:
+                    emitter = Emitter(self._needs, self._scope, "item")
+                    test += f" and {emitter.condition(first.where, 'now')}"
+                lines.append(f"n = items_of(p, x, {first.path!r}, lambda item: {test})")
+                lines.append("if n:")
+                body = _indent(body)
+            elif first.where is not None:
+                condition = Emitter(self._needs, self._scope, "p").condition(first.where, "now")
+                lines.append(f"if {condition}:")
+                body = _indent(body)
+            lines += body
+        return lines
 
     def _run(self, source: str, constants: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        space: dict[str, Any] = dict(_NAMES)
+        space: dict[str, Any] = {**_NAMES, **self._functions}
         space.update(self._needs.constants if constants is None else constants)
         exec(compile(source, "<tailorbird program>", "exec"), space)  # our own source
         return space
@@ -249,7 +342,7 @@ def _fold_lines(spec: CellSpec) -> list[str]:
     if spec.is_item:
         value = f"n * {SCALE}"
     match spec.kind:
-        case "latest":
+        case "latest" | "times":
             return _latest_lines(spec, value)
         case "count":
             return [f"cells[{one}] = cells.get({one}, 0) + 1"]
@@ -265,21 +358,60 @@ def _fold_lines(spec: CellSpec) -> list[str]:
 
 def _latest_lines(spec: CellSpec, value: str) -> list[str]:
     one, cap, horizon = spec.id, spec.cap, spec.horizon
-    extra = f", {value}, True" if spec.has_values else ""
-    full = f"add_latest(cells, {one}, {cap}, {horizon}, ts, o, now{extra})"
-    # Nearly all events arrive in order and displace nothing: append without a call.
-    grows = f"len(c[0]) < {cap}"
-    fresh = "" if horizon is None else f" and c[0][0] > now - {horizon}"
-    append = "c[0].append(ts); c[1].append(o)" + (
-        f"; c[2].append({value})" if spec.has_values else ""
-    )
+    until = "None" if horizon is None else f"now - {horizon}"
+    # Nearly all events arrive in order: append without a call.
+    fresh = "" if horizon is None else f" and ts > {until}"
+    if spec.kind == "times":
+        last, first, columns, trim = "c[-1]", "c[0]", ["c.append(ts)"], "trim_times"
+        size, full = "len(c)", f"add_time(cells, {one}, {cap}, {horizon}, ts, now)"
+    else:
+        last, first, trim = "c[0][-1]", "c[0][0]", "trim_latest"
+        columns, size = ["c[0].append(ts)", "c[1].append(o)"], "len(c[0])"
+        if spec.has_values:
+            columns.append(f"c[2].append({value})")
+        extra = f", {value}, True" if spec.has_values else ""
+        full = f"add_latest(cells, {one}, {cap}, {horizon}, ts, o, now{extra})"
+    has_surplus = f"{size} > {cap}" + ("" if horizon is None else f" or {first} <= {until}")
     return [
         f"c = cells.get({one})",
-        f"if c is not None and ts > c[0][-1] and {grows}{fresh}:",
-        f"    {append}",
+        f"if c is not None and ts > {last}{fresh}:",
+        f"    {'; '.join(columns)}",
+        f"    if {has_surplus}: {trim}(c, {cap}, {until})",
         "else:",
         f"    {full}",
     ]
+
+
+def _settle_lines(name: str, truth: str, flip: str) -> list[str]:
+    """Source that notes a standing condition's truth and when to ask it again."""
+    lines: list[str] = []
+    if flip != str(NEVER):
+        lines += [
+            f"f = {flip}",
+            f"if f < {NEVER}: deadlines[{name!r}] = f",
+            f"elif {name!r} in deadlines: del deadlines[{name!r}]",
+        ]
+    return [
+        *lines,
+        f"if {truth}:",
+        f"    if {name!r} not in members:",
+        f"        members[{name!r}] = now; changes.append(({name!r}, True))",
+        f"elif {name!r} in members:",
+        f"    del members[{name!r}]; changes.append(({name!r}, False))",
+    ]
+
+
+def _groups(specs: Iterable[CellSpec]) -> dict[str, list[CellSpec]]:
+    """Put cells under one filter together; "" has none and comes first."""
+    groups: dict[str, list[CellSpec]] = {"": []}
+    for spec in specs:
+        item = ".".join(spec.path) + "|" if spec.is_item else ""
+        groups.setdefault(item + ("" if spec.where is None else repr(spec.where)), []).append(spec)
+    return {group: found for group, found in groups.items() if found}
+
+
+def _indent(lines: Iterable[str]) -> list[str]:
+    return ["    " + line for line in lines]
 
 
 def _copy(cell: Cell) -> Cell:
@@ -289,6 +421,8 @@ def _copy(cell: Cell) -> Cell:
         return [list(part) if isinstance(part, list) else part for part in cell]
     return cell
 
+
+_READ_EVENT = "p = e.properties; x = e.context; ts = e.timestamp; o = e.order"
 
 _NAMES: dict[str, Any] = {
     "NEVER": NEVER,
@@ -300,6 +434,7 @@ _NAMES: dict[str, Any] = {
     "add_edge": accumulators.add_edge,
     "add_extreme": accumulators.add_extreme,
     "add_latest": accumulators.add_latest,
+    "add_time": accumulators.add_time,
     "add_sum": accumulators.add_sum,
     "age": runtime.age,
     "anniversary": calendar.anniversary,
@@ -307,7 +442,7 @@ _NAMES: dict[str, Any] = {
     "chained": runtime.chained,
     "coalesce": runtime.coalesce,
     "compare": runtime.compare,
-    "count_latest": runtime.count_latest,
+    "count_times": runtime.count_times,
     "decayed": runtime.decayed,
     "distinct": runtime.distinct,
     "divide": divide,
@@ -340,8 +475,11 @@ _NAMES: dict[str, Any] = {
     "part_breaks": calendar.part_breaks,
     "part_of": calendar.part_of,
     "quotient": runtime.quotient,
-    "since_latest": runtime.since_latest,
+    "since_times": runtime.since_times,
     "subtract": runtime.subtract,
+    "sum_crossing": runtime.sum_crossing,
     "sum_of": runtime.sum_of,
+    "trim_latest": accumulators.trim_latest,
+    "trim_times": accumulators.trim_times,
     "unpack": accumulators.unpack,
 }

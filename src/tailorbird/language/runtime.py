@@ -6,9 +6,11 @@ exception. Windows are given as microseconds or, for calendar months, as a `Dura
 
 from __future__ import annotations
 
+import operator
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any
 
 from tailorbird.base.numbers import SCALE, divide, divide_half_even
@@ -217,12 +219,9 @@ def expiry(timestamp: int, window: int | Duration) -> int:
     return timestamp + window
 
 
-def count_latest(cell: Cell, window: int | Duration | None, at: int) -> int:
-    """Return how many entries the window holds (not scaled)."""
-    if cell is None:
-        return 0
-    timestamps = cell[0]
-    return len(timestamps) - start_of(timestamps, window, at)
+def count_times(times: list[int] | None, window: int | Duration | None, at: int) -> int:
+    """Return how many timestamps the window holds (not scaled)."""
+    return 0 if times is None else len(times) - start_of(times, window, at)
 
 
 def values_latest(cell: Cell, window: int | Duration | None, at: int) -> list[Value]:
@@ -249,6 +248,64 @@ def sum_of(cell: Cell) -> tuple[int, int]:
     return (cell[0], unpack(cell[1])) if cell is not None else (0, 0)
 
 
+@cache
+def threshold(kind: str, op: str, bound: int) -> Callable[[int, int], bool]:
+    """Return a test of (number of values, total) for `sum(..) op bound` or `avg(..) op bound`."""
+    test = _OPERATORS[op]
+    if kind == "avg":
+        # Cross-multiplied: exact, without a quotient.
+        return lambda count, total: count > 0 and test(total, bound * count)
+    return lambda count, total: test(total, bound)
+
+
+_OPERATORS: dict[str, Callable[[int, int], bool]] = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+def sum_crossing(
+    cell: Cell, window: int | Duration, now: int, test: Callable[[int, int], bool]
+) -> tuple[bool, int]:
+    """Return a test's truth over the numbers in the window, and when it next differs."""
+    if cell is None:
+        return test(0, 0), NEVER
+    timestamps, values = cell[0], cell[2]
+    start, end = start_of(timestamps, window, now), len(timestamps)
+    counts: list[int] = []
+    totals: list[int] = []
+    for i in range(start, end):
+        value = values[i]
+        if type(value) is int:
+            counts.append(1)
+            totals.append(value)
+        else:
+            numbers = _numbers_in(value)
+            counts.append(len(numbers))
+            totals.append(sum(numbers))
+    count, total = sum(counts), sum(totals)
+    truth = test(count, total)
+    for i in range(start, end):
+        count -= counts[i - start]
+        total -= totals[i - start]
+        if test(count, total) is not truth:
+            edge = expiry(timestamps[i], window)
+            # What leaves in the same instant may turn it back.
+            if i + 1 == end or expiry(timestamps[i + 1], window) > edge:
+                return truth, edge
+    return truth, NEVER
+
+
+def _numbers_in(stored: Any) -> list[int]:
+    value = unpack(stored)
+    values = value if type(value) is tuple else (value,)
+    return [one for one in values if type(one) is int]
+
+
 def edge_latest(cell: Cell, window: int | Duration | None, at: int, kind: str) -> Value:
     """Return the value on the first or last event of the window; missing where it has none."""
     if cell is None:
@@ -260,11 +317,11 @@ def edge_latest(cell: Cell, window: int | Duration | None, at: int, kind: str) -
     return value
 
 
-def since_latest(cell: Cell, window: int | Duration | None, at: int) -> Lapse | None:
-    """Return the time since the latest entry of the window."""
-    if cell is None or start_of(cell[0], window, at) == len(cell[0]):
+def since_times(times: list[int] | None, window: int | Duration | None, at: int) -> Lapse | None:
+    """Return the time since the latest timestamp of the window."""
+    if times is None or start_of(times, window, at) == len(times):
         return None
-    return Lapse(at - cell[0][-1])
+    return Lapse(at - times[-1])
 
 
 def frequencies(cell: Cell, window: int | Duration | None, at: int) -> dict[tuple[type, Any], int]:
@@ -407,7 +464,7 @@ def expiries(cell: Cell, window: int | Duration, now: int) -> list[int]:
     """Return the next instants after `now` at which the window lets an entry go."""
     if cell is None:
         return []
-    timestamps = cell[0]
+    timestamps = cell[0] if type(cell[0]) is list else cell
     start = start_of(timestamps, window, now)
     return [
         expiry(timestamps[i], window)

@@ -90,6 +90,7 @@ class ProfileState(msgspec.Struct, array_like=True):
     ] = {}  # merge id -> since when, while the loser's state is on its way
     parked: list[Record] = []  # records that wait for it
     absorbed: list[str] = []  # merge ids already taken over
+    deadline: int | None = None  # the earliest of all that this profile waits for
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -35,6 +35,7 @@ def program_of(workspace: Workspace) -> Program:
         segments={name: segment.when for name, segment in workspace.segments.items()},
         scores=scores_of(workspace.scores),
         lists=workspace.lists,
+        standing={key_of(name): name for name in workspace.segments},
     )
 
 

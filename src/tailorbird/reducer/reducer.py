@@ -57,7 +57,9 @@ class Reducer:
         self._machine = Machine(workspace, self._asking)
         self._timezone = workspace.settings.timezone
         self._segments = tuple(workspace.segments)
-        self._of_event = _segments_by(self.program.keys_of_event)
+        self._rank = {name: rank for rank, name in enumerate(self._segments)}
+        self._keys = {name: key_of(name) for name in self._segments}
+        self._born = _segment_names(self.program.born(self._timezone))
         self._of_trait = _segments_by(self.program.keys_of_trait)
         self._of_context = _segment_names(self.program.keys_of_context)
         self._by_event: dict[str, list[JourneyDefinition]] = {}
@@ -87,18 +89,18 @@ class Reducer:
             if out.state.waiting_for:
                 self._stop_waiting(out)
             self._take(out, record, is_new=is_new)
-        out.deadline = self._deadline(out.state)
-        return out
+        return self._close(out)
 
     def fire(self, state: ProfileState, until: int) -> Reduction:
         """Fire the profile's deadlines up to and including `until` (a tick's now)."""
         out = Reduction(state)
         self._fire(out, until + 1)
-        out.deadline = self._deadline(out.state)
-        return out
+        return self._close(out)
 
     def _take(self, out: Reduction, record: Record, *, is_new: bool = False) -> None:
-        self._fire(out, record.now)
+        deadline = out.state.deadline
+        if deadline is not None and deadline < record.now:
+            self._fire(out, record.now)
         if record.kind == EVENT:
             self._event(out, decode_event(record), record.now, is_new=is_new)
         elif record.kind == MERGE_IN:
@@ -115,12 +117,12 @@ class Reducer:
             return
         cause = "import" if event.is_historical else "record"
         traits, has_context = fold_event(state, event)
-        self.program.add(state.cells, event, now)
-        if is_new:
-            touched = self._segments  # a profile exists, and is asked about, from its first record
-        else:
-            touched = self._touched(state, event.name, traits, has_context, now)
-        entered = self._settle(out, touched, now, cause)
+        view = ProfileView(state, self._timezone)
+        changes = self.program.take(view, event, now, state.segments, state.deadlines)
+        more = self._touched(state, traits, has_context, now, is_new=is_new)
+        if more:
+            changes += settle(self.program, view, state, more, now)
+        entered = self._note(out, changes, now, cause) if changes else []
         if state.runs:
             self._resume(out, now)
             self._machine.leave(state, now)
@@ -130,38 +132,45 @@ class Reducer:
         for journey in self._by_event.get(event.name, ()):
             if age <= journey.freshness.after(0):
                 out.effects += self._machine.start(state, journey, _trigger_of(event), now)
-        self._start_entered(out, entered, now, age)
+        if entered:
+            self._start_entered(out, entered, now, age)
 
     def _touched(
         self,
         state: ProfileState,
-        event: str,
         traits: tuple[str, ...],
         has_context: bool,
         now: int,
-    ) -> tuple[str, ...]:
-        """Return the segments that this event can change, and those whose deadline is `now`."""
-        touched = self._of_event.get(event, ())
-        is_due = now in state.deadlines.values()
-        if not (traits or is_due or (has_context and self._of_context)):
-            return touched
-        more = set(touched)
+        *,
+        is_new: bool,
+    ) -> list[str]:
+        """Return the segments that traits, context, birth or a deadline at `now` can change."""
+        is_due = state.deadline == now
+        if not (is_new or traits or is_due or (has_context and self._of_context)):
+            return []
+        more: set[str] = set()
+        if is_new:
+            more.update(self._born)
         for trait in traits:
             more.update(self._of_trait.get(trait, ()))
         if has_context:
             more.update(self._of_context)
         if is_due:
             more.update(name for name, at in state.deadlines.items() if at == now)
-        return tuple(name for name in self._segments if name in more)
+        return sorted(more, key=self._rank.__getitem__)
 
     # -- segments and journeys -------------------------------------------------------------------
 
     def _settle(self, out: Reduction, segments: Iterable[str], now: int, cause: str) -> list[str]:
         """Ask segments; note the changes; return those that were entered."""
-        state = out.state
-        view = ProfileView(state, self._timezone)
+        view = ProfileView(out.state, self._timezone)
+        return self._note(out, settle(self.program, view, out.state, segments, now), now, cause)
+
+    def _note(
+        self, out: Reduction, changes: list[tuple[str, bool]], now: int, cause: str
+    ) -> list[str]:
         entered: list[str] = []
-        for segment, is_member in settle(self.program, view, state, segments, now):
+        for segment, is_member in changes:
             out.memberships.append(
                 MembershipChange(segment=segment, is_member=is_member, at=now, cause=cause)
             )
@@ -187,30 +196,28 @@ class Reducer:
         """Fire the deadlines earlier than `before`, in order, each with its own now."""
         for _ in range(FIRINGS_MAX):
             state = out.state
-            at = self._deadline(state)
+            at = _deadline(state)
             if at is None or at >= before:
                 return
             if state.waiting_for:
                 self._stop_waiting(out)
                 continue
-            due = [name for name in self._segments if state.deadlines.get(name, at + 1) <= at]
+            due = [name for name, flip in state.deadlines.items() if flip <= at]
+            entered: list[str] = []
             if due:
-                self.program.prune(state.cells, at)
-            entered = self._settle(out, due, at, "time")
-            self._resume(out, at)
+                due.sort(key=self._rank.__getitem__)
+                self.program.prune(state.cells, at, [self._keys[name] for name in due])
+                entered = self._settle(out, due, at, "time")
+            if state.runs:
+                self._resume(out, at)
             if entered and state.runs:
                 self._machine.leave(state, at)
             self._start_entered(out, entered, at)
         raise AssertionError(f"more than {FIRINGS_MAX} deadlines fired for one profile in one call")
 
-    def _deadline(self, state: ProfileState) -> int | None:
-        if state.waiting_for:
-            return merging.waits_until(state)
-        first = min(state.deadlines.values(), default=None)
-        for run in state.runs:
-            if first is None or run.resume_at < first:
-                first = run.resume_at
-        return first
+    def _close(self, out: Reduction) -> Reduction:
+        out.deadline = out.state.deadline = _deadline(out.state)
+        return out
 
     # -- merges ----------------------------------------------------------------------------------
 
@@ -297,8 +304,7 @@ class Reducer:
             state.deadlines = {}
             self._settle(out, self._segments, now, "definition")
             self._machine.adopt(state, now, ProfileView(state, self._timezone).timezone)
-        out.deadline = self._deadline(state)
-        return out
+        return self._close(out)
 
     def new_cells(self, previous: Reducer | None) -> frozenset[int]:
         """Return the ids of accumulators that `previous` did not keep, or not for long enough."""
@@ -400,6 +406,16 @@ class Reducer:
             updated_at=record.now,
             origin=hash64("origin", record.partition, record.now),
         )
+
+
+def _deadline(state: ProfileState) -> int | None:
+    if state.waiting_for:
+        return merging.waits_until(state)
+    first = min(state.deadlines.values(), default=None)
+    for run in state.runs:
+        if first is None or run.resume_at < first:
+            first = run.resume_at
+    return first
 
 
 def _segments_by(keys: Any) -> dict[str, tuple[str, ...]]:
