@@ -24,9 +24,12 @@ def hash_text(*parts: str | bytes | int) -> str:
 
 
 def _digest(parts: tuple[str | bytes | int, ...], size: int) -> bytes:
-    digest = blake2b(digest_size=size)
+    pieces: list[bytes] = []
     for part in parts:
         data = part if isinstance(part, bytes) else str(part).encode()
-        digest.update(len(data).to_bytes(4, "big"))
-        digest.update(data)
-    return digest.digest()
+        length = len(data)
+        pieces += (_LENGTHS[length] if length < 256 else length.to_bytes(4, "big"), data)
+    return blake2b(b"".join(pieces), digest_size=size).digest()
+
+
+_LENGTHS = [length.to_bytes(4, "big") for length in range(256)]

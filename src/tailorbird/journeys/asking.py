@@ -112,10 +112,8 @@ class Asking:
     ) -> Condition:
         view = ProfileView(state, self._workspace.settings.timezone, event)
         value, _ = self._program.evaluate(key, view, now)
-        values: list[tuple[str, Any]] = []
-        for part, found, is_capped in self._program.explain(key, view, now):
-            name = text[part.span[0] : part.span[1]]
-            if all(name != known for known, _ in values):
-                shown = to_plain(found)
-                values.append((name, f"{shown} or more" if is_capped else shown))
+        values = [
+            (name, f"{to_plain(found)} or more" if is_capped else to_plain(found))
+            for name, found, is_capped in self._program.explain(key, text, view, now)
+        ]
         return Condition(step=step, text=text, holds=value is True, values=values, at=now)

@@ -40,6 +40,14 @@ class Machine:
             name: flow_of(journey) for name, journey in workspace.journeys.items()
         }
 
+        self.has_exits = any(journey.exit is not None for journey in workspace.journeys.values())
+
+    def is_open(self, state: ProfileState, journey: JourneyDefinition) -> bool:
+        """Say whether a run could begin, as far as the trigger does not matter: asked first."""
+        if journey.reentry == "once" and journey.name in state.started:
+            return False
+        return bool(journey.key) or all(run.journey != journey.name for run in state.runs)
+
     def start(
         self, state: ProfileState, journey: JourneyDefinition, trigger: dict[str, Any], now: int
     ) -> list[SendMessage]:
@@ -75,6 +83,8 @@ class Machine:
 
     def leave(self, state: ProfileState, now: int) -> None:
         """End the runs whose exit condition holds."""
+        if not self.has_exits:
+            return
         for run in list(state.runs):
             if self._has_to_leave(state, run, now):
                 state.runs.remove(run)

@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tailorbird.base.hashing import hash32
+from tailorbird.base.numbers import SCALE
 from tailorbird.language import decay
 from tailorbird.language.tree import Node
 
@@ -63,6 +64,11 @@ class CellSpec:
     horizon: int | None = None
     points: int = 0
     half_life: int = 0
+
+    @property
+    def unit(self) -> int:
+        """What a `decay` cell counts in: whole points where they are, so that they fit a word."""
+        return SCALE if self.points % SCALE == 0 else 1
 
     def covers(self, need: CellSpec) -> bool:
         """Say whether a cell kept to this spec answers everything that `need` asks."""
@@ -210,21 +216,23 @@ def add_decay(
 ) -> None:
     """Add points that halve each `half_life` microseconds."""
     index, weight = decay.weigh(timestamp, half_life)
-    newest = now // half_life
-    if index < newest - decay.KEPT:
-        return
+    added = points * weight
     cell = cells.get(spec_id)
     if cell is None:
-        cells[spec_id] = {index: pack(points * weight)}
-        return
+        cell = cells[spec_id] = {}
     known = cell.get(index)
     if known is not None:
-        cell[index] = pack(unpack(known) + points * weight)
+        added += known if type(known) is int else unpack(known)
+        cell[index] = added if -_WORD <= added < _WORD else pack(added)
         return
-    cell[index] = pack(points * weight)
+    newest = now // half_life
+    cell[index] = pack(added)
     _drop_faded(cell, newest)
+    if not cell:
+        del cells[spec_id]
+        return
     # One order of keys, whatever the order of arrival: equal states are equal bytes.
-    if index != max(cell):
+    if len(cell) > 1 and index != max(cell):
         cells[spec_id] = dict(sorted(cell.items()))
 
 

@@ -12,8 +12,8 @@ from tailorbird.base.time import Duration
 from tailorbird.language import tree
 from tailorbird.language.accumulators import NEVER
 from tailorbird.language.conditions import ConditionEmitter
+from tailorbird.language.crossings import threshold
 from tailorbird.language.needs import CompileError, PointsScore
-from tailorbird.language.runtime import threshold
 from tailorbird.language.shape import (
     CALENDAR_PARTS,
     FLIPPED,
@@ -122,7 +122,9 @@ class Emitter(ConditionEmitter):
             return self._set(str(not is_negated)), str(NEVER)
         times = self._set(self._cell(self._count_cell(aggregate, least)))
         has_enough = times if least == 1 else f"{times} and len({times}) >= {least}"
-        edge = self._set(f"{self._after(f'{times}[-{least}]', aggregate.within)} if {has_enough} else 0")
+        edge = self._set(
+            f"{self._after(f'{times}[-{least}]', aggregate.within)} if {has_enough} else 0"
+        )
         holds = self._set(f"{edge} <= now" if is_negated else f"{edge} > now")
         return holds, f"({edge} if {edge} > now else {NEVER})"
 

@@ -21,7 +21,8 @@ _SHIFT = 40
 
 
 @cache
-def _tables() -> tuple[list[int], list[int]]:
+def tables() -> tuple[list[int], list[int]]:
+    """Return 2^(i / 4096) and 2^(i / 4096^2) for i below 4096, in units of 2^-40."""
     # Correctly rounded decimal arithmetic gives the same integers on every machine.
     with localcontext() as context:
         context.prec = 50
@@ -36,7 +37,7 @@ def weigh(timestamp: int, half_life: int) -> tuple[int, int]:
     """Return (half-life index, 2^fraction as an integer of 2^-40 units) of an instant."""
     index, rest = divmod(timestamp, half_life)
     fraction = (rest << (2 * _BITS)) // half_life
-    coarse, fine = _tables()
+    coarse, fine = tables()
     return index, (coarse[fraction >> _BITS] * fine[fraction & (_STEPS - 1)]) >> _SHIFT
 
 

@@ -178,9 +178,10 @@ class Emission:
         if score.half_life is None:
             parts = [f"sum_of({self._cell(cell)})[1]" for cell in self.needs.points(score)]
         else:
+            specs = [self.needs.specs[cell] for cell in self.needs.points(score)]
             parts = [
-                f"decayed({self._cell(cell)}, {score.half_life}, {at})"
-                for cell in self.needs.points(score)
+                f"decayed({self._cell(spec.id)}, {spec.half_life}, {at}, {spec.unit})"
+                for spec in specs
             ]
         return "(" + (" + ".join(parts) or "0") + ")"
 

@@ -11,21 +11,22 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from tailorbird.base.numbers import SCALE, divide, divide_half_even
+from tailorbird.base.numbers import divide, divide_half_even
 from tailorbird.events.event import Event
-from tailorbird.language import accumulators, calendar, runtime, tree
+from tailorbird.language import accumulators, calendar, crossings, decay, runtime, tree
 from tailorbird.language.accumulators import NEVER, Cell, Cells, CellSpec
 from tailorbird.language.compiler import Emitter
+from tailorbird.language.folding import READ_EVENT, fold_lines, groups_of, indent, settle_lines
 from tailorbird.language.needs import Needs, PointsScore, Scope
 from tailorbird.language.shape import children, is_condition
 from tailorbird.language.values import Moment, Value, event_property, from_json, lookup
 
 _Evaluate = Callable[[Cells, Any, int], tuple[Value, int]]
 _Add = Callable[[Cells, Event, int], None]
-# (cells, event, now, view, members, deadlines, changes), see `Program.take`.
-_Take = Callable[
-    [Cells, Event, int, Any, dict[str, int], dict[str, int], list[tuple[str, bool]]], None
-]
+# See `Program.take`: (cells, event, now, view, members, deadlines, changes), and without an event.
+_Changes = list[tuple[str, bool]]
+_Take = Callable[[Cells, Event, int, Any, dict[str, int], dict[str, int], _Changes], None]
+_Settle = Callable[[Cells, Any, int, dict[str, int], dict[str, int], _Changes], None]
 
 
 class ViewLike(Protocol):
@@ -89,10 +90,16 @@ class Program:
         self._functions: dict[str, Any] = {}
         self._evaluators, sources = self._compile_expressions()
         self._takers = {} if standing is None else self._compile_takers(sources)
+        self._settlers = self._compile_settlers(sources)
         self._adders: Mapping[str, _Add] | None = None
-        self._explainers: dict[
-            str, list[tuple[tree.Node, Callable[..., Value], tuple[int, ...]]]
-        ] = {}
+        if any(spec.half_life for spec in self.specs.values()):
+            decay.tables()
+        # Of the cells that an expression reads, those whose entries get too old to count.
+        self._fading = {
+            key: tuple(one for one in ids if self.specs[one].horizon or self.specs[one].half_life)
+            for key, ids in self.cells_of_key.items()
+        }
+        self._explainers: dict[str, list[tuple[str, Callable[..., Value], tuple[int, ...]]]] = {}
 
     @property
     def specs(self) -> Mapping[int, CellSpec]:
@@ -128,6 +135,21 @@ class Program:
             taker(view.cells, event, now, view, members, deadlines, changes)
         return changes
 
+    def settle(
+        self,
+        view: ViewLike,
+        names: Iterable[str],
+        now: int,
+        members: dict[str, int],
+        deadlines: dict[str, int],
+    ) -> list[tuple[str, bool]]:
+        """Ask some standing conditions by name; the same in all else as `take`."""
+        changes: list[tuple[str, bool]] = []
+        cells = view.cells
+        for name in names:
+            self._settlers[name](cells, view, now, members, deadlines, changes)
+        return changes
+
     def adders_for(self, ids: Iterable[int]) -> Mapping[str, _Add]:
         """Compile adders for some cells only: the inner loop of a back-fill."""
         by_event: dict[str, list[CellSpec]] = {}
@@ -138,7 +160,7 @@ class Program:
         for event, specs in by_event.items():
             names[event] = f"a{len(names)}"
             source.append(f"def {names[event]}(cells, e, now):")
-            source += _indent([_READ_EVENT, *self._fold_lines(_groups(specs))])
+            source += indent([READ_EVENT, *self._fold_lines(groups_of(specs))])
         space = self._run("\n".join(source))
         return {event: space[name] for event, name in names.items()}
 
@@ -162,12 +184,12 @@ class Program:
 
         With `keys`, only in the cells that these expressions read.
         """
-        ids = cells if keys is None else {one for key in keys for one in self.cells_of_key[key]}
-        for one in [one for one in ids if one in cells]:
-            spec = self.specs.get(one)
-            kept = None if spec is None else accumulators.prune_cell(spec, cells[one], now)
-            if kept is None:
-                del cells[one]
+        ids = cells if keys is None else [one for key in keys for one in self._fading[key]]
+        for one in list(ids):
+            if one in cells:
+                spec = self.specs.get(one)
+                if spec is None or accumulators.prune_cell(spec, cells[one], now) is None:
+                    del cells[one]
 
     # -- asking ----------------------------------------------------------------------------------
 
@@ -179,18 +201,23 @@ class Program:
         value, flip = self._evaluators[key](view.cells, view, now)
         return value, flip if flip < NEVER else None
 
-    def explain(self, key: str, view: ViewLike, now: int) -> list[tuple[tree.Node, Value, bool]]:
+    def explain(
+        self, key: str, text: str, view: ViewLike, now: int
+    ) -> list[tuple[str, Value, bool]]:
         """Return the parts of an expression that are not constants, with their values at `now`.
 
-        The last of each three says that the value met the cap of what is kept: it is at least
-        that. `count(..) > 3` keeps four timestamps.
+        Parts are named as they are written in `text`, the expression's own. The last of each three
+        says that the value met the cap of what is kept: it is at least that. `count(..) > 3` keeps
+        four timestamps.
         """
-        if key not in self._explainers:
-            parts = list(operands(self._nodes[key]))
-            self._explainers[key] = [(part, *self._compile_value(part)) for part in parts]
+        explainer = self._explainers.get(key)
+        if explainer is None:
+            parts = {text[part.span[0] : part.span[1]]: part for part in operands(self._nodes[key])}
+            explainer = [(name, *self._compile_value(part)) for name, part in parts.items()]
+            self._explainers[key] = explainer
         return [
-            (part, value(view.cells, view, now), self._is_capped(cells, view))
-            for part, value, cells in self._explainers[key]
+            (name, value(view.cells, view, now), bool(cells) and self._is_capped(cells, view))
+            for name, value, cells in explainer
         ]
 
     def _is_capped(self, cells: Iterable[int], view: ViewLike) -> bool:
@@ -222,7 +249,7 @@ class Program:
             value, flip = emitter.truth(node) if is_condition(node) else emitter.value(node)
             names[key] = f"e{len(names)}"
             source.append(f"def {names[key]}(cells, v, now):")
-            source += _indent([*emitter.lines, f"return {value}, {flip}"])
+            source += indent([*emitter.lines, f"return {value}, {flip}"])
             self.cells_of_key[key] = tuple(sorted(emitter.cells))
             if emitter.uses_clock:
                 self._by_clock.add(key)
@@ -235,7 +262,7 @@ class Program:
                 if any("lambda" in line for line in lines):
                     # A closure would make the caller's variables slow.
                     lines, value, flip = [f"t, f = {names[key]}(cells, v, now)"], "t", "f"
-                settling[key] = lines + _settle_lines(self._standing[key], value, flip)
+                settling[key] = lines + settle_lines(self._standing[key], value, flip)
         self.keys_of_trait = {trait: tuple(keys) for trait, keys in by_trait.items()}
         self.keys_of_context = tuple(by_context)
         space = self._run("\n".join(source))
@@ -250,7 +277,7 @@ class Program:
         source: list[str] = []
         names: dict[str, str] = {}
         for event, specs in specs_of.items():
-            groups = _groups(specs)
+            groups = groups_of(specs)
             group_of = {spec.id: group for group, found in groups.items() for spec in found}
             touched: dict[tuple[str, ...], list[str]] = {}
             for key in settling:
@@ -258,9 +285,10 @@ class Program:
                 if asked:
                     # An event that matches no filter at all still counts where one has none.
                     touched.setdefault(() if "" in asked else tuple(asked), []).append(key)
-            flags = {group: f"g{n}" for n, group in enumerate(sorted({g for a in touched for g in a}))}
+            asked_for = sorted({group for asked in touched for group in asked})
+            flags = {group: f"g{n}" for n, group in enumerate(asked_for)}
             names[event] = f"t{len(names)}"
-            lines = [_READ_EVENT]
+            lines = [READ_EVENT]
             if flags:
                 lines.append(" = ".join(flags.values()) + " = False")
             lines += self._fold_lines(groups, flags)
@@ -268,12 +296,22 @@ class Program:
                 body = [line for key in keys for line in settling[key]]
                 if asked_groups:
                     lines.append(f"if {' or '.join(flags[group] for group in asked_groups)}:")
-                    body = _indent(body)
+                    body = indent(body)
                 lines += body
             source.append(f"def {names[event]}(cells, e, now, v, members, deadlines, changes):")
-            source += _indent(lines)
+            source += indent(lines)
         space = self._run("\n".join(source))
         return {event: space[name] for event, name in names.items()}
+
+    def _compile_settlers(self, settling: Mapping[str, list[str]]) -> dict[str, _Settle]:
+        source: list[str] = []
+        names: dict[str, str] = {}
+        for key, lines in settling.items():
+            names[self._standing[key]] = f"s{len(names)}"
+            source.append(f"def s{len(names) - 1}(cells, v, now, members, deadlines, changes):")
+            source += indent(lines)
+        space = self._run("\n".join(source))
+        return {name: space[function] for name, function in names.items()}
 
     def _compile_value(self, node: tree.Node) -> tuple[Callable[..., Value], tuple[int, ...]]:
         """Return code for a value, and the cells whose cap would show in it."""
@@ -295,7 +333,7 @@ class Program:
         """Source that folds an event into cells; sets the flag of each group that it matches."""
         lines: list[str] = []
         for group, specs in groups.items():
-            first, body = specs[0], [line for spec in specs for line in _fold_lines(spec)]
+            first, body = specs[0], [line for spec in specs for line in fold_lines(spec)]
             if flags and group in flags:
                 body.append(f"{flags[group]} = True")
             if first.is_item:
@@ -305,11 +343,11 @@ class Program:
                     test += f" and {emitter.condition(first.where, 'now')}"
                 lines.append(f"n = items_of(p, x, {first.path!r}, lambda item: {test})")
                 lines.append("if n:")
-                body = _indent(body)
+                body = indent(body)
             elif first.where is not None:
                 condition = Emitter(self._needs, self._scope, "p").condition(first.where, "now")
                 lines.append(f"if {condition}:")
-                body = _indent(body)
+                body = indent(body)
             lines += body
         return lines
 
@@ -335,85 +373,6 @@ def operands(node: tree.Node) -> Iterable[tree.Node]:
         yield node
 
 
-def _fold_lines(spec: CellSpec) -> list[str]:
-    one, value = spec.id, "pack(from_json(event_property(p, x, " + repr(spec.path) + ")))"
-    if len(spec.path) == 1 and spec.path[0] not in ("context", "properties"):
-        value = f"pack(from_json(p.get({spec.path[0]!r})))"
-    if spec.is_item:
-        value = f"n * {SCALE}"
-    match spec.kind:
-        case "latest" | "times":
-            return _latest_lines(spec, value)
-        case "count":
-            return [f"cells[{one}] = cells.get({one}, 0) + 1"]
-        case "sum":
-            number = str(spec.points) if spec.points else f"unpack({value})"
-            return [f"add_sum(cells, {one}, {number})"]
-        case "min" | "max":
-            return [f"add_extreme(cells, {one}, {spec.kind!r}, unpack({value}))"]
-        case "first" | "last":
-            return [f"add_edge(cells, {one}, {spec.kind!r}, ts, o, {value})"]
-    return [f"add_decay(cells, {one}, ts, {spec.points}, {spec.half_life}, now)"]
-
-
-def _latest_lines(spec: CellSpec, value: str) -> list[str]:
-    one, cap, horizon = spec.id, spec.cap, spec.horizon
-    until = "None" if horizon is None else f"now - {horizon}"
-    # Nearly all events arrive in order: append without a call.
-    fresh = "" if horizon is None else f" and ts > {until}"
-    if spec.kind == "times":
-        last, first, columns, trim = "c[-1]", "c[0]", ["c.append(ts)"], "trim_times"
-        size, full = "len(c)", f"add_time(cells, {one}, {cap}, {horizon}, ts, now)"
-    else:
-        last, first, trim = "c[0][-1]", "c[0][0]", "trim_latest"
-        columns, size = ["c[0].append(ts)", "c[1].append(o)"], "len(c[0])"
-        if spec.has_values:
-            columns.append(f"c[2].append({value})")
-        extra = f", {value}, True" if spec.has_values else ""
-        full = f"add_latest(cells, {one}, {cap}, {horizon}, ts, o, now{extra})"
-    has_surplus = f"{size} > {cap}" + ("" if horizon is None else f" or {first} <= {until}")
-    return [
-        f"c = cells.get({one})",
-        f"if c is not None and ts > {last}{fresh}:",
-        f"    {'; '.join(columns)}",
-        f"    if {has_surplus}: {trim}(c, {cap}, {until})",
-        "else:",
-        f"    {full}",
-    ]
-
-
-def _settle_lines(name: str, truth: str, flip: str) -> list[str]:
-    """Source that notes a standing condition's truth and when to ask it again."""
-    lines: list[str] = []
-    if flip != str(NEVER):
-        lines += [
-            f"f = {flip}",
-            f"if f < {NEVER}: deadlines[{name!r}] = f",
-            f"elif {name!r} in deadlines: del deadlines[{name!r}]",
-        ]
-    return [
-        *lines,
-        f"if {truth}:",
-        f"    if {name!r} not in members:",
-        f"        members[{name!r}] = now; changes.append(({name!r}, True))",
-        f"elif {name!r} in members:",
-        f"    del members[{name!r}]; changes.append(({name!r}, False))",
-    ]
-
-
-def _groups(specs: Iterable[CellSpec]) -> dict[str, list[CellSpec]]:
-    """Put cells under one filter together; "" has none and comes first."""
-    groups: dict[str, list[CellSpec]] = {"": []}
-    for spec in specs:
-        item = ".".join(spec.path) + "|" if spec.is_item else ""
-        groups.setdefault(item + ("" if spec.where is None else repr(spec.where)), []).append(spec)
-    return {group: found for group, found in groups.items() if found}
-
-
-def _indent(lines: Iterable[str]) -> list[str]:
-    return ["    " + line for line in lines]
-
-
 def _copy(cell: Cell) -> Cell:
     if isinstance(cell, dict):
         return dict(cell)
@@ -422,13 +381,11 @@ def _copy(cell: Cell) -> Cell:
     return cell
 
 
-_READ_EVENT = "p = e.properties; x = e.context; ts = e.timestamp; o = e.order"
-
 _NAMES: dict[str, Any] = {
     "NEVER": NEVER,
     "Moment": Moment,
     "abandoned": runtime.abandoned,
-    "abandoned_breaks": runtime.abandoned_breaks,
+    "abandoned_breaks": crossings.abandoned_breaks,
     "add": runtime.add,
     "add_decay": accumulators.add_decay,
     "add_edge": accumulators.add_edge,
@@ -450,11 +407,11 @@ _NAMES: dict[str, Any] = {
     "edge_latest": runtime.edge_latest,
     "event_path": runtime.event_path,
     "event_property": event_property,
-    "expiries": runtime.expiries,
+    "expiries": crossings.expiries,
     "expiry": runtime.expiry,
     "favourite": runtime.favourite,
-    "first_crossing": runtime.first_crossing,
-    "first_flip": runtime.first_flip,
+    "first_crossing": crossings.first_crossing,
+    "first_flip": crossings.first_flip,
     "from_json": from_json,
     "items_of": runtime.items_of,
     "length": runtime.length,
@@ -477,7 +434,7 @@ _NAMES: dict[str, Any] = {
     "quotient": runtime.quotient,
     "since_times": runtime.since_times,
     "subtract": runtime.subtract,
-    "sum_crossing": runtime.sum_crossing,
+    "sum_crossing": crossings.sum_crossing,
     "sum_of": runtime.sum_of,
     "trim_latest": accumulators.trim_latest,
     "trim_times": accumulators.trim_times,

@@ -6,17 +6,15 @@ exception. Windows are given as microseconds or, for calendar months, as a `Dura
 
 from __future__ import annotations
 
-import operator
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
-from functools import cache
 from typing import Any
 
 from tailorbird.base.numbers import SCALE, divide, divide_half_even
 from tailorbird.base.time import Duration, parse_micros
 from tailorbird.language import decay
-from tailorbird.language.accumulators import LOOK_AHEAD, NEVER, Cell, unpack
+from tailorbird.language.accumulators import Cell, unpack
 from tailorbird.language.values import Lapse, Moment, Value, event_property, lookup
 
 # --- scalars -----------------------------------------------------------------------------------
@@ -248,64 +246,6 @@ def sum_of(cell: Cell) -> tuple[int, int]:
     return (cell[0], unpack(cell[1])) if cell is not None else (0, 0)
 
 
-@cache
-def threshold(kind: str, op: str, bound: int) -> Callable[[int, int], bool]:
-    """Return a test of (number of values, total) for `sum(..) op bound` or `avg(..) op bound`."""
-    test = _OPERATORS[op]
-    if kind == "avg":
-        # Cross-multiplied: exact, without a quotient.
-        return lambda count, total: count > 0 and test(total, bound * count)
-    return lambda count, total: test(total, bound)
-
-
-_OPERATORS: dict[str, Callable[[int, int], bool]] = {
-    "=": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
-
-
-def sum_crossing(
-    cell: Cell, window: int | Duration, now: int, test: Callable[[int, int], bool]
-) -> tuple[bool, int]:
-    """Return a test's truth over the numbers in the window, and when it next differs."""
-    if cell is None:
-        return test(0, 0), NEVER
-    timestamps, values = cell[0], cell[2]
-    start, end = start_of(timestamps, window, now), len(timestamps)
-    counts: list[int] = []
-    totals: list[int] = []
-    for i in range(start, end):
-        value = values[i]
-        if type(value) is int:
-            counts.append(1)
-            totals.append(value)
-        else:
-            numbers = _numbers_in(value)
-            counts.append(len(numbers))
-            totals.append(sum(numbers))
-    count, total = sum(counts), sum(totals)
-    truth = test(count, total)
-    for i in range(start, end):
-        count -= counts[i - start]
-        total -= totals[i - start]
-        if test(count, total) is not truth:
-            edge = expiry(timestamps[i], window)
-            # What leaves in the same instant may turn it back.
-            if i + 1 == end or expiry(timestamps[i + 1], window) > edge:
-                return truth, edge
-    return truth, NEVER
-
-
-def _numbers_in(stored: Any) -> list[int]:
-    value = unpack(stored)
-    values = value if type(value) is tuple else (value,)
-    return [one for one in values if type(one) is int]
-
-
 def edge_latest(cell: Cell, window: int | Duration | None, at: int, kind: str) -> Value:
     """Return the value on the first or last event of the window; missing where it has none."""
     if cell is None:
@@ -353,11 +293,12 @@ def distinct(cell: Cell, window: int | Duration | None, at: int) -> int:
     return len(frequencies(cell, window, at)) * SCALE
 
 
-def decayed(cell: Cell, half_life: int, at: int) -> int:
+def decayed(cell: Cell, half_life: int, at: int, unit: int) -> int:
     """Return the decayed points, scaled."""
     if cell is None:
         return 0
-    return decay.value_at({index: unpack(points) for index, points in cell.items()}, half_life, at)
+    points = {index: unpack(points) * unit for index, points in cell.items()}
+    return decay.value_at(points, half_life, at)
 
 
 # --- chains ------------------------------------------------------------------------------------
@@ -389,18 +330,6 @@ def abandoned(
         expiry(place[0], after) <= at and not (key in latest_b and latest_b[key] > place)
         for key, place in latest_a.items()
     )
-
-
-def abandoned_breaks(
-    first: Cell, after: int | Duration, over: int | Duration | None, is_keyed: bool, now: int
-) -> list[int]:
-    """Return the instants after `now` at which a wait ends or a look-back lets an entry go."""
-    points: list[int] = []
-    for timestamp, _ in latest_by_key(entries(first, over, now), is_keyed).values():
-        points.append(expiry(timestamp, after))
-        if over is not None:
-            points.append(expiry(timestamp, over))
-    return sorted(point for point in points if point > now)[:LOOK_AHEAD]
 
 
 def latest_by_key(
@@ -455,66 +384,3 @@ def _has_chain(steps: list[list[tuple[int, int]]], span: int | Duration | None) 
         if span is None or place[0] <= expiry(start[0], span):
             return True
     return False
-
-
-# --- deadlines ---------------------------------------------------------------------------------
-
-
-def expiries(cell: Cell, window: int | Duration, now: int) -> list[int]:
-    """Return the next instants after `now` at which the window lets an entry go."""
-    if cell is None:
-        return []
-    timestamps = cell[0] if type(cell[0]) is list else cell
-    start = start_of(timestamps, window, now)
-    return [
-        expiry(timestamps[i], window)
-        for i in range(start, min(len(timestamps), start + LOOK_AHEAD))
-    ]
-
-
-def first_flip(
-    value_at: Callable[[int], Any], value: Any, breaks: Iterable[list[int]], now: int
-) -> int:
-    """Return the first break point after `now` where a stepwise value differs from `value`.
-
-    Where the list of break points may have been cut, the last one looked at: sound, never late.
-    """
-    lists = [points for points in breaks if points]
-    if not lists:
-        return NEVER
-    limit = min((points[-1] for points in lists if len(points) >= LOOK_AHEAD), default=NEVER)
-    points = sorted({point for points in lists for point in points if now < point <= limit})
-    for seen, point in enumerate(points):
-        if value_at(point) != value or seen == LOOK_AHEAD:
-            return point
-    return limit
-
-
-def first_crossing(
-    value_at: Callable[[int], Any], value: Any, breaks: Iterable[list[int]], now: int
-) -> int:
-    """Return the first instant after `now` where a truth differs, monotone between breaks."""
-    low = now
-    for point in [*sorted({p for points in breaks for p in points if p > now}), NEVER]:
-        if value_at(point - 1) != value:
-            return _bisect(value_at, value, low, point - 1)
-        if point == NEVER or value_at(point) != value:
-            return point
-        low = point
-    return NEVER
-
-
-def _bisect(value_at: Callable[[int], Any], value: Any, low: int, high: int) -> int:
-    # Gallop first: crossings are near, and far instants make large numbers.
-    step = 1 << 20
-    while low + step < high and value_at(low + step) == value:
-        low += step
-        step <<= 2
-    high = min(high, low + step)
-    while high - low > 1:
-        middle = (low + high) // 2
-        if value_at(middle) == value:
-            low = middle
-        else:
-            high = middle
-    return high

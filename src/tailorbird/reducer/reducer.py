@@ -37,7 +37,7 @@ from tailorbird.reducer import merging
 from tailorbird.reducer.compiling import program_of, score_key
 from tailorbird.reducer.effects import HandOver, MembershipChange
 from tailorbird.reducer.reduction import Reduction
-from tailorbird.segments.membership import key_of, settle
+from tailorbird.segments.membership import key_of
 from tailorbird.workspace.definitions import Branch, JourneyDefinition, Unless, Workspace
 
 # Deadlines fired for one profile in one call; more than any sound definition asks for.
@@ -80,13 +80,15 @@ class Reducer:
         `state` is None for a profile without records so far.
         """
         is_new = state is None
-        out = Reduction(self._newborn(record) if state is None else state)
+        if state is None:
+            state = self._newborn(record)
+        out = Reduction(state)
         if record.kind == ABSORB:
             self._absorb(out, record)
-        elif merging.must_park(out.state, record):
-            out.state.parked.append(record)
+        elif state.waiting_for and merging.must_park(state, record):
+            state.parked.append(record)
         else:
-            if out.state.waiting_for:
+            if state.waiting_for:
                 self._stop_waiting(out)
             self._take(out, record, is_new=is_new)
         return self._close(out)
@@ -119,18 +121,19 @@ class Reducer:
         traits, has_context = fold_event(state, event)
         view = ProfileView(state, self._timezone)
         changes = self.program.take(view, event, now, state.segments, state.deadlines)
-        more = self._touched(state, traits, has_context, now, is_new=is_new)
-        if more:
-            changes += settle(self.program, view, state, more, now)
+        if traits or is_new or has_context or state.deadline == now:
+            more = self._touched(state, traits, has_context, now, is_new=is_new)
+            changes += self.program.settle(view, more, now, state.segments, state.deadlines)
         entered = self._note(out, changes, now, cause) if changes else []
         if state.runs:
             self._resume(out, now)
-            self._machine.leave(state, now)
+            if self._machine.has_exits:
+                self._machine.leave(state, now)
         if event.is_historical:
             return
         age = now - event.timestamp
         for journey in self._by_event.get(event.name, ()):
-            if age <= journey.freshness.after(0):
+            if age <= journey.freshness.after(0) and self._machine.is_open(state, journey):
                 out.effects += self._machine.start(state, journey, _trigger_of(event), now)
         if entered:
             self._start_entered(out, entered, now, age)
@@ -145,9 +148,6 @@ class Reducer:
         is_new: bool,
     ) -> list[str]:
         """Return the segments that traits, context, birth or a deadline at `now` can change."""
-        is_due = state.deadline == now
-        if not (is_new or traits or is_due or (has_context and self._of_context)):
-            return []
         more: set[str] = set()
         if is_new:
             more.update(self._born)
@@ -155,7 +155,7 @@ class Reducer:
             more.update(self._of_trait.get(trait, ()))
         if has_context:
             more.update(self._of_context)
-        if is_due:
+        if state.deadline == now:
             more.update(name for name, at in state.deadlines.items() if at == now)
         return sorted(more, key=self._rank.__getitem__)
 
@@ -163,8 +163,10 @@ class Reducer:
 
     def _settle(self, out: Reduction, segments: Iterable[str], now: int, cause: str) -> list[str]:
         """Ask segments; note the changes; return those that were entered."""
-        view = ProfileView(out.state, self._timezone)
-        return self._note(out, settle(self.program, view, out.state, segments, now), now, cause)
+        state = out.state
+        view = ProfileView(state, self._timezone)
+        changes = self.program.settle(view, segments, now, state.segments, state.deadlines)
+        return self._note(out, changes, now, cause) if changes else []
 
     def _note(
         self, out: Reduction, changes: list[tuple[str, bool]], now: int, cause: str
@@ -186,9 +188,11 @@ class Reducer:
                     out.effects += self._machine.start(out.state, journey, trigger, now)
 
     def _resume(self, out: Reduction, now: int) -> None:
-        for run in sorted(out.state.runs, key=lambda run: (run.resume_at, run.started_at)):
-            if run.resume_at <= now and run in out.state.runs:
-                out.effects += self._machine.resume(out.state, run, now)
+        due = [run for run in out.state.runs if run.resume_at <= now]
+        if len(due) > 1:
+            due.sort(key=lambda run: (run.resume_at, run.started_at))
+        for run in due:
+            out.effects += self._machine.resume(out.state, run, now)
 
     # -- time ------------------------------------------------------------------------------------
 
@@ -205,14 +209,15 @@ class Reducer:
             due = [name for name, flip in state.deadlines.items() if flip <= at]
             entered: list[str] = []
             if due:
-                due.sort(key=self._rank.__getitem__)
+                if len(due) > 1:
+                    due.sort(key=self._rank.__getitem__)
                 self.program.prune(state.cells, at, [self._keys[name] for name in due])
                 entered = self._settle(out, due, at, "time")
             if state.runs:
                 self._resume(out, at)
-            if entered and state.runs:
+            if entered:
                 self._machine.leave(state, at)
-            self._start_entered(out, entered, at)
+                self._start_entered(out, entered, at)
         raise AssertionError(f"more than {FIRINGS_MAX} deadlines fired for one profile in one call")
 
     def _close(self, out: Reduction) -> Reduction:

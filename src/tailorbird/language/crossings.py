@@ -1,0 +1,145 @@
+"""When a value next changes while nothing happens: what generated code asks for its deadlines.
+
+An answer is never later than the true change, and an instant after `now`.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Any
+
+from tailorbird.base.time import Duration
+from tailorbird.language.accumulators import LOOK_AHEAD, NEVER, Cell, unpack
+from tailorbird.language.runtime import entries, expiry, latest_by_key, start_of
+
+
+@cache
+def threshold(kind: str, op: str, bound: int) -> Callable[[int, int], bool]:
+    """Return a test of (number of values, total) for `sum(..) op bound` or `avg(..) op bound`."""
+    test = _OPERATORS[op]
+    if kind == "avg":
+        # Cross-multiplied: exact, without a quotient.
+        return lambda count, total: count > 0 and test(total, bound * count)
+    return lambda count, total: test(total, bound)
+
+
+_OPERATORS: dict[str, Callable[[int, int], bool]] = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+def sum_crossing(
+    cell: Cell, window: int | Duration, now: int, test: Callable[[int, int], bool]
+) -> tuple[bool, int]:
+    """Return a test's truth over the numbers in the window, and when it next differs."""
+    if cell is None:
+        return test(0, 0), NEVER
+    timestamps, values = cell[0], cell[2]
+    start, end = start_of(timestamps, window, now), len(timestamps)
+    counts: list[int] = []
+    totals: list[int] = []
+    for i in range(start, end):
+        value = values[i]
+        if type(value) is int:
+            counts.append(1)
+            totals.append(value)
+        else:
+            numbers = _numbers_in(value)
+            counts.append(len(numbers))
+            totals.append(sum(numbers))
+    count, total = sum(counts), sum(totals)
+    truth = test(count, total)
+    for i in range(start, end):
+        count -= counts[i - start]
+        total -= totals[i - start]
+        if test(count, total) is not truth:
+            edge = expiry(timestamps[i], window)
+            # What leaves in the same instant may turn it back.
+            if i + 1 == end or expiry(timestamps[i + 1], window) > edge:
+                return truth, edge
+    return truth, NEVER
+
+
+def _numbers_in(stored: Any) -> list[int]:
+    value = unpack(stored)
+    values = value if type(value) is tuple else (value,)
+    return [one for one in values if type(one) is int]
+
+
+def abandoned_breaks(
+    first: Cell, after: int | Duration, over: int | Duration | None, is_keyed: bool, now: int
+) -> list[int]:
+    """Return the instants after `now` at which a wait ends or a look-back lets an entry go."""
+    points: list[int] = []
+    for timestamp, _ in latest_by_key(entries(first, over, now), is_keyed).values():
+        points.append(expiry(timestamp, after))
+        if over is not None:
+            points.append(expiry(timestamp, over))
+    return sorted(point for point in points if point > now)[:LOOK_AHEAD]
+
+
+def expiries(cell: Cell, window: int | Duration, now: int) -> list[int]:
+    """Return the next instants after `now` at which the window lets an entry go."""
+    if cell is None:
+        return []
+    timestamps = cell[0] if type(cell[0]) is list else cell
+    start = start_of(timestamps, window, now)
+    return [
+        expiry(timestamps[i], window)
+        for i in range(start, min(len(timestamps), start + LOOK_AHEAD))
+    ]
+
+
+def first_flip(
+    value_at: Callable[[int], Any], value: Any, breaks: Iterable[list[int]], now: int
+) -> int:
+    """Return the first break point after `now` where a stepwise value differs from `value`.
+
+    Where the list of break points may have been cut, the last one looked at: sound, never late.
+    """
+    lists = [points for points in breaks if points]
+    if not lists:
+        return NEVER
+    limit = min((points[-1] for points in lists if len(points) >= LOOK_AHEAD), default=NEVER)
+    points = sorted({point for points in lists for point in points if now < point <= limit})
+    for seen, point in enumerate(points):
+        if value_at(point) != value or seen == LOOK_AHEAD:
+            return point
+    return limit
+
+
+def first_crossing(
+    value_at: Callable[[int], Any], value: Any, breaks: Iterable[list[int]], now: int
+) -> int:
+    """Return the first instant after `now` where a truth differs, monotone between breaks."""
+    low = now
+    for point in [*sorted({p for points in breaks for p in points if p > now}), NEVER]:
+        if value_at(point - 1) != value:
+            return _bisect(value_at, value, low, point - 1)
+        if point == NEVER or value_at(point) != value:
+            return point
+        low = point
+    return NEVER
+
+
+def _bisect(value_at: Callable[[int], Any], value: Any, low: int, high: int) -> int:
+    # Gallop first: crossings are near, and far instants make large numbers.
+    step = 1 << 20
+    while low + step < high and value_at(low + step) == value:
+        low += step
+        step <<= 2
+    high = min(high, low + step)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if value_at(middle) == value:
+            low = middle
+        else:
+            high = middle
+    return high
