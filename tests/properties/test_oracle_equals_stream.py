@@ -14,6 +14,7 @@ from tailorbird.base.time import DAY, format_micros, parse_micros
 from tailorbird.language import accumulators, emission, needs, tree
 from tailorbird.language.oracle import Known, Person, value_at
 from tailorbird.language.printer import format_expression
+from tailorbird.language.program import Program
 from tailorbird.language.stream import Stream
 from tailorbird.language.values import Value
 from tailorbird.testing import expressions, histories
@@ -25,6 +26,7 @@ PERSON = Person(
     scores=expressions.SCORES,
     lists=expressions.LISTS,
 )
+BARE = replace(PERSON, traits={})
 JOINED = ("2024-01-15", "2024-01-31", "2023-12-31T12:00:00Z", "2024-02-01")
 AFTERWARDS = 70 * DAY
 # More rounds for a longer search: TAILORBIRD_EFFORT=20 pytest tests/properties
@@ -45,6 +47,53 @@ def test_conditions_agree_at_every_instant(node: tree.Node, history: list[Known]
 @given(node=expressions.numeric | expressions.value_edges, history=histories.histories())
 def test_values_agree_at_every_instant(node: tree.Node, history: list[Known]) -> None:
     assert_agreement(node, history, PERSON)
+
+
+@settings(_SETTINGS, max_examples=150 * EFFORT)
+@given(
+    nodes=st.lists(expressions.conditions, min_size=1, max_size=4), history=histories.histories()
+)
+def test_standing_conditions_are_settled_by_what_can_change_them(
+    nodes: list[tree.Node], history: list[Known]
+) -> None:
+    names = [f"condition {index}" for index in range(len(nodes))]
+    program = Program(
+        dict(zip(names, nodes, strict=True)),
+        segments=BARE.segments,
+        scores=BARE.scores,
+        lists={name: tuple(items) for name, items in BARE.lists.items()},
+        standing={name: name for name in names},
+    )
+    members: dict[str, int] = {}
+    deadlines: dict[str, int] = {}
+    stream = Stream(nodes[0], BARE)  # keeps traits and context
+    view = stream.view()
+    program.settle(view, program.born(view.timezone), 0, members, deadlines)
+    seen: list[Known] = []
+    for known in history:
+        now = known.known_at
+        while deadlines and (at := min(deadlines.values())) < now:
+            due = [name for name, flip in deadlines.items() if flip == at]
+            program.prune(view.cells, at, due)
+            program.settle(view, due, at, members, deadlines)
+        seen.append(known)
+        stream.note(known)
+        cells, view = view.cells, stream.view()
+        view.cells = cells
+        program.take(view, known.event, now, members, deadlines)
+        touched = {name for name, flip in deadlines.items() if flip == now}
+        if known.event.context:
+            touched.update(program.keys_of_context)
+        if known.event.type == "identify":
+            for trait in known.event.properties:
+                touched.update(program.keys_of_trait.get(trait, ()))
+        program.settle(view, sorted(touched), now, members, deadlines)
+        if any(later.known_at == now for later in history[len(seen) :]):
+            continue
+        for name, node in zip(names, nodes, strict=True):
+            assert (name in members) is value_at(node, seen, now, BARE), shown(node, seen, now)
+            flip = program.evaluate(name, view, now)[1]
+            assert flip is None or now < deadlines.get(name, 0) <= flip, shown(node, seen)
 
 
 @settings(_SETTINGS, max_examples=150 * EFFORT)

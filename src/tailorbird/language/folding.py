@@ -1,7 +1,8 @@
 """Source that folds events into cells and keeps the truth of standing conditions.
 
 Generated functions use these names: `cells`, `e` (the event), `p` (properties), `x` (context),
-`ts`, `o` (its place in the total order), `now`; `members`, `deadlines`, `changes` where they settle.
+`ts` and `o` (its place in the total order), `now`; where they settle also `members`, `deadlines`
+and `changes`.
 """
 
 from __future__ import annotations

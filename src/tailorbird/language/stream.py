@@ -36,6 +36,11 @@ class Stream:
 
     def feed(self, known: Known, now: int) -> None:
         """Take an event in."""
+        self.note(known)
+        self._program.add(self._cells, known.event, now)
+
+    def note(self, known: Known) -> None:
+        """Take in what an event says of traits and context."""
         event = known.event
         place = (event.timestamp, event.order)
         if event.type == "identify":
@@ -44,14 +49,17 @@ class Stream:
                     self._traits[name] = (place, value)
         if event.context and (self._context is None or self._context[0] < place):
             self._context = (place, event.context)
-        self._program.add(self._cells, event, now)
 
     def ask(self, now: int) -> tuple[Value, int | None]:
         """Return the value at `now` and the first instant at which it may differ."""
+        return self._program.evaluate("answer", self.view(), now)
+
+    def view(self) -> View:
+        """Return the profile as expressions see it."""
         person = self._person
         traits = {**person.traits, **{name: value for name, (_, value) in self._traits.items()}}
         own = traits.get("timezone")
-        view = View(
+        return View(
             cells=self._cells,
             traits=traits,
             context=person.context if self._context is None else self._context[1],
@@ -59,7 +67,6 @@ class Stream:
             timezone=own if isinstance(own, str) and is_zone(own) else person.timezone,
             predictions=person.predictions,
         )
-        return self._program.evaluate("answer", view, now)
 
     def changes(self, history: Sequence[Known], begin: int, end: int) -> Iterator[int]:
         """Yield the instants of change from `begin` to `end`."""

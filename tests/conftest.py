@@ -1,0 +1,25 @@
+"""What all tests share: the seed of everything random, printed so that a run can be repeated."""
+
+from __future__ import annotations
+
+import os
+import secrets
+
+import hypothesis.core
+import pytest
+
+SEED = int(os.environ.get("TAILORBIRD_SEED", secrets.randbits(32)))
+
+
+def pytest_configure() -> None:
+    hypothesis.core.global_force_seed = SEED
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    effort = os.environ.get("TAILORBIRD_EFFORT", "1")
+    return f"random cases: TAILORBIRD_SEED={SEED} TAILORBIRD_EFFORT={effort}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    # With -q no header is shown.
+    terminalreporter.write_line(f"random cases: TAILORBIRD_SEED={SEED}")
