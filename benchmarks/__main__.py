@@ -5,7 +5,15 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-NAMES = ("decode", "assemble", "reducer", "log_to_state", "ingest", "post_to_membership")
+NAMES = (
+    "decode",
+    "assemble",
+    "reducer",
+    "wake_ups",
+    "log_to_state",
+    "ingest",
+    "post_to_membership",
+)
 
 
 def main() -> None:
