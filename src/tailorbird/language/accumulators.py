@@ -17,6 +17,7 @@ min, max  packed scaled number                        min and max without window
 first     [timestamp, order, value]                   first without window
 last      [timestamp, order, value]                   last without window
 decay     {half-life index: weighted points}          scores with a half-life
+days      {UTC day: points}                           scores with a daily cap or linear decay
 ========  ==========================================  =========================================
 
 Numbers inside cells are packed: integers beyond 64 bits are bytes, because msgpack has none.
@@ -30,6 +31,7 @@ from typing import Any
 
 from tailorbird.base.hashing import hash32
 from tailorbird.base.numbers import SCALE
+from tailorbird.base.time import DAY
 from tailorbird.language import decay
 from tailorbird.language.tree import Node
 
@@ -47,7 +49,7 @@ _WORD = 1 << 63
 
 @dataclass(frozen=True, slots=True)
 class CellSpec:
-    """What a cell accumulates. `cap` and `horizon` bound a `times` or `latest` cell.
+    """What a cell accumulates. `cap` and `horizon` bound `times` and `latest`, the latter `days`.
 
     `horizon` is the age in microseconds beyond which an entry can never count again; None keeps
     entries whatever their age. `points` and `half_life` belong to scores.
@@ -67,7 +69,7 @@ class CellSpec:
 
     @property
     def unit(self) -> int:
-        """What a `decay` cell counts in: whole points where they are, so that they fit a word."""
+        """What cells of points count in: whole points where they are, so that they fit a word."""
         return SCALE if self.points % SCALE == 0 else 1
 
     def covers(self, need: CellSpec) -> bool:
@@ -236,6 +238,31 @@ def add_decay(
         cells[spec_id] = dict(sorted(cell.items()))
 
 
+def add_day(
+    cells: Cells, spec_id: int, timestamp: int, points: int, horizon: int, now: int
+) -> None:
+    """Add points to their UTC day."""
+    day = timestamp // DAY
+    cell = cells.get(spec_id)
+    if cell is None:
+        cell = cells[spec_id] = {}
+    known = cell.get(day)
+    if known is not None:
+        cell[day] = pack(unpack(known) + points)
+        return
+    cell[day] = pack(points)
+    _drop_days(cell, now - horizon)
+    if not cell:
+        del cells[spec_id]
+    elif len(cell) > 1 and day != max(cell):
+        cells[spec_id] = dict(sorted(cell.items()))
+
+
+def _drop_days(cell: dict[int, Any], until: int) -> None:
+    for day in [day for day in cell if (day + 1) * DAY <= until]:
+        del cell[day]
+
+
 def _drop_faded(cell: dict[int, Any], newest: int) -> None:
     for index in [index for index in cell if index < newest - decay.KEPT]:
         del cell[index]
@@ -280,6 +307,9 @@ def prune_cell(spec: CellSpec, cell: Cell, now: int) -> Cell | None:
     if spec.kind == "latest":
         trim_latest(cell, spec.cap, None if spec.horizon is None else now - spec.horizon)
         return cell if cell[0] else None
+    if spec.kind == "days":
+        _drop_days(cell, now - (spec.horizon or 0))
+        return cell or None
     if spec.kind == "decay":
         _drop_faded(cell, now // spec.half_life)
         return cell or None

@@ -210,7 +210,11 @@ def _node(given: Any, what: str) -> tree.Node:
 
 
 def _score(name: str, given: Any) -> tree.Node | PointsScore:
-    """A score is an expression, or points per event: {"points": [...], "half_life": "7d"}."""
+    """A score is an expression, or points per event.
+
+    The latter as {"points": [{"event", "points", "where"}], "half_life" or "linear_decay": "7d",
+    "cap_per_day": 50}.
+    """
     if isinstance(given, PointsScore):
         return given
     if not isinstance(given, Mapping):
@@ -228,17 +232,26 @@ def _score(name: str, given: Any) -> tree.Node | PointsScore:
                 parse(where, in_where=True) if isinstance(where, str) else where,
             )
         )
-    return PointsScore(points=tuple(points), half_life=_half_life(name, given.get("half_life")))
+    score = PointsScore(
+        points=tuple(points),
+        half_life=_span(name, given, "half_life"),
+        fades_over=_span(name, given, "linear_decay"),
+        cap_per_day=scaled(given.get("cap_per_day")),
+    )
+    if score.half_life is not None and score.fades_over is not None:
+        raise ValueError(f"score '{name}': give half_life or linear_decay, not both")
+    if score.cap_per_day is not None and not score.glides:
+        raise ValueError(f"score '{name}': cap_per_day needs half_life or linear_decay")
+    return score
 
 
-def _half_life(name: str, given: Any) -> int | None:
+def _span(name: str, score: Mapping[str, Any], key: str) -> int | None:
+    given = score.get(key)
     if given is None:
         return None
     node = parse(given) if isinstance(given, str) else None
     if not isinstance(node, tree.DurationValue) or not node.duration.micros:
-        raise ValueError(
-            f"score '{name}': half_life is {given!r}; write it like 7d, without months"
-        )
+        raise ValueError(f"score '{name}': {key} is {given!r}; write it like 7d, without months")
     return node.duration.micros
 
 

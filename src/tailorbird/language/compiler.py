@@ -41,7 +41,13 @@ class Emitter(ConditionEmitter):
         timing = self.timing(node)
         if timing == STATIC:
             return self._set(self.condition(node, "now")), str(NEVER)
-        for closed_form in (self._counted, self._elapsed, self._summed, self._abandoned):
+        for closed_form in (
+            self._counted,
+            self._elapsed,
+            self._summed,
+            self._abandoned,
+            self._fading,
+        ):
             found = closed_form(node)
             if found is not None:
                 return found
@@ -190,6 +196,25 @@ class Emitter(ConditionEmitter):
         )
         return self._set(f"{begins} <= now < {ends}"), flip
 
+    def _fading(self, node: tree.Node) -> tuple[str, str] | None:
+        """A score that halves against a constant crosses it once, at a known instant."""
+        if not isinstance(node, tree.Compare) or node.op in ("=", "!="):
+            return None
+        op, left, right = node.op, node.left, node.right
+        if isinstance(left, tree.Number):
+            op, left, right = FLIPPED[op], right, left
+        if not isinstance(left, tree.Named) or left.kind != "score":
+            return None
+        score = self.scope.scores.get(left.name)
+        if not isinstance(right, tree.Number) or not isinstance(score, PointsScore):
+            return None
+        if score.half_life is None or score.is_pooled:
+            return None
+        truth, flip = self.fresh(), self.fresh()
+        asked = f"{self.point_cells(score)}, {score.half_life}, now, {op!r}, {right.scaled}"
+        self.line(f"{truth}, {flip} = decay_crossing({asked})")
+        return truth, flip
+
     def _after(self, moment: str, duration: Duration) -> str:
         window = self.needs.window(duration)
         return f"expiry({moment}, {window})" if duration.months else f"{moment} + {window}"
@@ -225,7 +250,7 @@ class Emitter(ConditionEmitter):
         if isinstance(node, tree.Named) and node.kind == "score":
             score = self.scope.scores.get(node.name)
             if isinstance(score, PointsScore):
-                return CONTINUOUS if score.half_life else STATIC
+                return CONTINUOUS if score.glides else STATIC
             if score is None:
                 raise CompileError(f"unknown score '{node.name}'")
             inner = score
@@ -246,6 +271,8 @@ class Emitter(ConditionEmitter):
                 return [f"part_breaks({node.name!r}, now, v.timezone)"]
         if isinstance(node, tree.Named) and node.kind == "score":
             score = self.scope.scores[node.name]
+            if isinstance(score, PointsScore) and score.is_pooled:
+                return [f"days_breaks({self.point_cells(score)}, {score.fades_over}, now)"]
             if isinstance(score, PointsScore):
                 return []
             return self._within(("score", node.name), lambda: self.breaks(score))

@@ -8,11 +8,20 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterable
 from functools import cache
+from math import log2
 from typing import Any
 
-from tailorbird.base.time import Duration
+from tailorbird.base.numbers import divide_half_even
+from tailorbird.base.time import DAY, Duration
+from tailorbird.language import decay
 from tailorbird.language.accumulators import LOOK_AHEAD, NEVER, Cell, unpack
-from tailorbird.language.runtime import entries, expiry, latest_by_key, start_of
+from tailorbird.language.runtime import (
+    entries,
+    expiry,
+    latest_by_key,
+    start_of,
+    weighted_points,
+)
 
 
 @cache
@@ -71,6 +80,74 @@ def _numbers_in(stored: Any) -> list[int]:
     value = unpack(stored)
     values = value if type(value) is tuple else (value,)
     return [one for one in values if type(one) is int]
+
+
+def decay_crossing(
+    cells: tuple[tuple[Cell, int], ...], half_life: int, now: int, op: str, limit: int
+) -> tuple[bool, int]:
+    """Return whether a score that halves meets `op limit`, and when that next differs.
+
+    A weight changes only at ticks of the half-life, so the crossing is searched among these, from
+    where the logarithm puts it.
+    """
+    test = bound(op, limit)
+    points = weighted_points(cells)
+    value = decay.value_at(points, half_life, now)
+    truth = test(value)
+    if not points or test(0) is truth:
+        return truth, NEVER
+    newest = now // half_life
+    oldest = newest - decay.KEPT
+    total = sum(one << (index - oldest) for index, one in points.items() if index >= oldest)
+
+    def differs(tick: int) -> bool:
+        index, weight = decay.weight_of(tick)
+        return test(divide_half_even(total, weight << (index - oldest))) is not truth
+
+    low = now * decay.TICKS // half_life
+    step = 1
+    if limit and 0 < limit / value < 1:
+        guess = low + int(decay.TICKS * log2(value / limit)) - _DOUBT
+        if guess > low and not differs(guess):
+            low, step = guess, 2 * _DOUBT
+    high = low + step
+    while not differs(high):
+        low, step = high, step * 4
+        high = low + step
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if differs(middle) else (middle, high)
+    # The first instant of that tick.
+    edge = max(-(-high * half_life // decay.TICKS), now + 1)
+    # What is too old to count by then was still counted here: the true answer may come earlier.
+    if test(decay.value_at(points, half_life, edge)) is truth or (
+        edge - 1 > now and test(decay.value_at(points, half_life, edge - 1)) is not truth
+    ):
+        edge = first_crossing(
+            lambda at: test(decay.value_at(points, half_life, at)), truth, (), now
+        )
+    return truth, edge
+
+
+# Ticks by which the logarithm in floating point may be wrong.
+_DOUBT = 8
+
+
+@cache
+def bound(op: str, limit: int) -> Callable[[int], bool]:
+    """Return a test of a number, `value op limit`."""
+    test = _OPERATORS[op]
+    return lambda value: test(value, limit)
+
+
+def days_breaks(cells: tuple[tuple[Cell, int], ...], fades_over: int | None, now: int) -> list[int]:
+    """Return the instants after `now` at which pooled points begin or end to fade."""
+    points: set[int] = set()
+    for cell, _ in cells:
+        for day in cell or ():
+            end = (day + 1) * DAY
+            points.update((end, end + fades_over) if fades_over is not None else (end,))
+    return sorted(point for point in points if point > now)
 
 
 def abandoned_breaks(

@@ -13,6 +13,7 @@ from decimal import Decimal, localcontext
 from functools import cache
 
 from tailorbird.base.numbers import divide_half_even
+from tailorbird.base.time import DAY
 
 KEPT = 60
 _BITS = 12
@@ -50,3 +51,41 @@ def value_at(buckets: Mapping[int, int], half_life: int, now: int) -> int:
         if index >= oldest:
             total += points << (index - oldest)
     return divide_half_even(total, weight << KEPT)
+
+
+def days_kept(half_life: int | None, fades_over: int | None) -> int:
+    """Return how long after its end a day's pooled points can still count."""
+    return fades_over if fades_over is not None else (KEPT + 2) * (half_life or 0)
+
+
+def linear_value(days: Mapping[int, int], fades_over: int, now: int) -> int:
+    """Return the pooled points at `now`, each day's falling evenly to nothing from its end."""
+    total = 0
+    for day, points in days.items():
+        age = max(0, now - (day + 1) * DAY)
+        total += points * max(0, fades_over - age)
+    return divide_half_even(total, fades_over)
+
+
+def value_of_days(days: Mapping[int, int], half_life: int, now: int) -> int:
+    """Return the pooled points at `now`, each day's halving from its end."""
+    whole = 0
+    faded: dict[int, int] = {}
+    for day, points in days.items():
+        end = (day + 1) * DAY
+        if now <= end:
+            whole += points
+        else:
+            index, weight = weigh(end, half_life)
+            faded[index] = faded.get(index, 0) + points * weight
+    return whole + value_at(faded, half_life, now)
+
+
+TICKS = _STEPS * _STEPS  # steps of a half-life in which a weight changes
+
+
+def weight_of(tick: int) -> tuple[int, int]:
+    """Return what `weigh` does, of an instant counted in ticks of a half-life since the epoch."""
+    index, fraction = divmod(tick, TICKS)
+    coarse, fine = tables()
+    return index, (coarse[fraction >> _BITS] * fine[fraction & (_STEPS - 1)]) >> _SHIFT

@@ -175,15 +175,19 @@ class Emission:
 
     def points(self, score: PointsScore, at: str) -> str:
         """Return source of a points score's value."""
-        if score.half_life is None:
-            parts = [f"sum_of({self._cell(cell)})[1]" for cell in self.needs.points(score)]
-        else:
-            specs = [self.needs.specs[cell] for cell in self.needs.points(score)]
-            parts = [
-                f"decayed({self._cell(spec.id)}, {spec.half_life}, {at}, {spec.unit})"
-                for spec in specs
-            ]
-        return "(" + (" + ".join(parts) or "0") + ")"
+        parts = self.point_cells(score)
+        if score.is_pooled:
+            span = f"{score.half_life}, {score.fades_over}, {score.cap_per_day}"
+            return f"pooled({parts}, {span}, {at})"
+        if score.half_life is not None:
+            return f"decayed({parts}, {score.half_life}, {at})"
+        sums = [f"sum_of({self._cell(cell)})[1]" for cell in self.needs.points(score)]
+        return "(" + (" + ".join(sums) or "0") + ")"
+
+    def point_cells(self, score: PointsScore) -> str:
+        """Return source of the (cell, unit) pairs of a score."""
+        specs = [self.needs.specs[cell] for cell in self.needs.points(score)]
+        return f"({self._tuple([f'({self._cell(spec.id)}, {spec.unit})' for spec in specs])})"
 
     def _path_value(self, node: tree.Path | tree.Property) -> str:
         if isinstance(node, tree.Path) and node.root == "event" and node.parts == ("timestamp",):

@@ -34,6 +34,9 @@ def fold_lines(spec: CellSpec) -> list[str]:
             return [f"add_extreme(cells, {one}, {spec.kind!r}, unpack({value}))"]
         case "first" | "last":
             return [f"add_edge(cells, {one}, {spec.kind!r}, ts, o, {value})"]
+        case "days":
+            points = spec.points // spec.unit
+            return [f"add_day(cells, {one}, ts, {points}, {spec.horizon}, now)"]
     return [f"add_decay(cells, {one}, ts, {spec.points // spec.unit}, {spec.half_life}, now)"]
 
 

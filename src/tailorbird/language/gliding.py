@@ -108,7 +108,7 @@ def _glides(node: tree.Node, scope: Scope) -> bool:
 def _score_glides(name: str, scope: Scope, asking: tuple[str, ...]) -> bool:
     score = (scope.scores or {}).get(name)
     if isinstance(score, PointsScore):
-        return score.half_life is not None
+        return score.glides
     if not isinstance(score, tree.Node) or name in asking:
         return False
     return any(
@@ -134,12 +134,14 @@ def _hides_motion(node: tree.Node) -> bool:
 
 
 def _fade_alike(terms: list[tree.Node], scope: Scope) -> bool:
-    """Scores that fade with one half-life add up to such a score."""
-    half_lives = set()
+    """Scores that fade with one half-life, or all evenly, add up to such a score."""
+    ways = set()
     for term in terms:
         score = (scope.scores or {}).get(term.name) if isinstance(term, tree.Named) else None
-        half_lives.add(score.half_life if isinstance(score, PointsScore) else None)
-    return len(half_lives) == 1 and None not in half_lives
+        if not isinstance(score, PointsScore) or not score.glides:
+            return False
+        ways.add(score.half_life)
+    return len(ways) == 1
 
 
 def _is_linear(node: tree.Node, scope: Scope) -> bool:

@@ -8,16 +8,35 @@ from typing import Any
 
 from tailorbird.base.problems import TailorbirdError
 from tailorbird.base.time import DAY, Duration
-from tailorbird.language import tree
+from tailorbird.language import decay, tree
 from tailorbird.language.accumulators import LATEST_CAP, CellSpec, cell_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PointsScore:
-    """A score of points per event: (event, scaled points, filter); half-life in microseconds."""
+    """A score of points per event: (event, scaled points, filter).
+
+    Points fade by `half_life`, or evenly over `fades_over`, both in microseconds; with neither they
+    stay. `cap_per_day` (scaled) bounds the points of one UTC day.
+
+    A score is *pooled* where it fades evenly or has a cap: the points of one UTC day are added up,
+    stay whole until the day's end, and fade from there.
+    """
 
     points: tuple[tuple[str, int, tree.Node | None], ...]
-    half_life: int | None
+    half_life: int | None = None
+    fades_over: int | None = None
+    cap_per_day: int | None = None
+
+    @property
+    def glides(self) -> bool:
+        """Whether the score changes while nothing happens."""
+        return self.half_life is not None or self.fades_over is not None
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether points are kept by day."""
+        return self.fades_over is not None or self.cap_per_day is not None
 
 
 class CompileError(TailorbirdError):
@@ -121,15 +140,19 @@ class Needs:
     def points(self, score: PointsScore) -> list[int]:
         """Keep the cells of a points score: one for each event and filter, by half-life."""
         ids = []
+        kind = "days" if score.is_pooled else "decay" if score.half_life else "sum"
         for event, points, where in score.points:
-            kind = "decay" if score.half_life else "sum"
+            span = score.fades_over or score.half_life or 0
             spec = CellSpec(
-                id=cell_id(f"points-{kind}", event, (), _text(where), points, score.half_life or 0),
+                id=cell_id(f"points-{kind}", event, (), _text(where), points, span),
                 kind=kind,
                 event=event,
                 where=where,
                 points=points,
                 half_life=score.half_life or 0,
+                horizon=decay.days_kept(score.half_life, score.fades_over)
+                if kind == "days"
+                else None,
             )
             ids.append(self.keep(spec))
         return ids

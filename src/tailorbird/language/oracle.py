@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import Any
 
 from tailorbird.base.numbers import SCALE, divide_half_even
-from tailorbird.base.time import from_micros
+from tailorbird.base.time import DAY, from_micros
 from tailorbird.events.event import Event
 from tailorbird.language import decay, tree
 from tailorbird.language.accumulators import LATEST_CAP
@@ -273,19 +273,18 @@ class _Moment:
         return None if score is None else self._once(("score", node.name), score)
 
     def _points(self, score: PointsScore) -> int:
-        """Each kind of points is added up exactly and rounded once, to nine places."""
-        total = 0
-        for name, points, where in score.points:
-            given = [
-                event.timestamp
-                for event in self.events
-                if event.name == name and (where is None or self._holds(where, event, None))
-            ]
-            if score.half_life:
-                total += _decayed(points, given, score.half_life, self.now)
-            else:
-                total += points * len(given)
-        return total
+        """All points are added up exactly and rounded once, to nine places."""
+        given = [
+            (event.timestamp, points)
+            for name, points, where in score.points
+            for event in self.events
+            if event.name == name and (where is None or self._holds(where, event, None))
+        ]
+        if score.is_pooled:
+            return _pooled(given, score, self.now)
+        if score.half_life:
+            return _decayed(given, score.half_life, self.now)
+        return sum(points for _, points in given)
 
     def _once(self, place: tuple[str, str], inner: tree.Node) -> Value:
         # A definition that refers to itself is refused by `types`; here it is missing.
@@ -343,12 +342,33 @@ class _Moment:
         return (today.month, today.day) == (day.month, day.day) or is_leap_day_kept
 
 
-def _decayed(points: int, given: list[int], half_life: int, now: int) -> int:
+def _pooled(given: list[tuple[int, int]], score: PointsScore, now: int) -> int:
+    """Return the points of each UTC day, capped, faded from the day's end."""
+    total = 0
+    fading: list[tuple[int, int]] = []
+    for day in {timestamp // DAY for timestamp, _ in given}:
+        points = sum(points for timestamp, points in given if timestamp // DAY == day)
+        if score.cap_per_day is not None:
+            points = min(points, score.cap_per_day)
+        end = (day + 1) * DAY
+        if score.fades_over is not None:
+            left = score.fades_over - max(now - end, 0)
+            total += points * max(left, 0)
+        elif now <= end:
+            total += points
+        else:
+            fading.append((end, points))
+    if score.fades_over is not None:
+        return divide_half_even(total, score.fades_over)
+    return total + _decayed(fading, score.half_life or 0, now)
+
+
+def _decayed(given: list[tuple[int, int]], half_life: int, now: int) -> int:
     """Return the sum of points x 2^((t - now) / half-life), half-lives counted in table steps."""
     newest, weight_now = decay.weigh(now, half_life)
     oldest = newest - decay.KEPT
     total = 0
-    for timestamp in given:
+    for timestamp, points in given:
         index, weight = decay.weigh(timestamp, half_life)
         if index >= oldest:
             total += points * weight * 2 ** (index - oldest)

@@ -293,12 +293,35 @@ def distinct(cell: Cell, window: int | Duration | None, at: int) -> int:
     return len(frequencies(cell, window, at)) * SCALE
 
 
-def decayed(cell: Cell, half_life: int, at: int, unit: int) -> int:
-    """Return the decayed points, scaled."""
-    if cell is None:
-        return 0
-    points = {index: unpack(points) * unit for index, points in cell.items()}
-    return decay.value_at(points, half_life, at)
+def decayed(cells: tuple[tuple[Cell, int], ...], half_life: int, at: int) -> int:
+    """Return the points of some (cell, unit), faded by half-life; scaled."""
+    return decay.value_at(weighted_points(cells), half_life, at)
+
+
+def weighted_points(cells: tuple[tuple[Cell, int], ...]) -> dict[int, int]:
+    """Return the weighted points by half-life index of all cells together."""
+    total: dict[int, int] = {}
+    for cell, unit in cells:
+        for index, points in (cell or {}).items():
+            total[index] = total.get(index, 0) + unpack(points) * unit
+    return total
+
+
+def pooled(
+    cells: tuple[tuple[Cell, int], ...],
+    half_life: int | None,
+    fades_over: int | None,
+    cap: int | None,
+    at: int,
+) -> int:
+    """Return the points of all days, each day's at most `cap`, faded from its end; scaled."""
+    days = weighted_points(cells)
+    if cap is not None:
+        days = {day: min(points, cap) for day, points in days.items()}
+    if fades_over is not None:
+        return decay.linear_value(days, fades_over, at)
+    assert half_life is not None
+    return decay.value_of_days(days, half_life, at)
 
 
 # --- chains ------------------------------------------------------------------------------------

@@ -47,11 +47,14 @@ def scores_of(scores: Mapping[str, ScoreDefinition]) -> dict[str, tree.Node | Po
 def _score(score: ScoreDefinition) -> tree.Node | PointsScore:
     if score.value is not None:
         return score.value
-    if score.half_life is not None and score.half_life.months:
-        raise CompileError(
-            f"score '{score.name}': a half-life is a fixed span; write days, for example 30d"
-        )
+    for span in (score.half_life, score.linear_decay):
+        if span is not None and span.months:
+            raise CompileError(
+                f"score '{score.name}': points fade over a fixed span; write days, for example 30d"
+            )
     return PointsScore(
         points=tuple((one.event, one.points, one.where) for one in score.points),
         half_life=score.half_life.micros if score.half_life is not None else None,
+        fades_over=score.linear_decay.micros if score.linear_decay is not None else None,
+        cap_per_day=score.cap_per_day,
     )

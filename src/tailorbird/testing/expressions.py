@@ -37,6 +37,15 @@ SCORES: dict[str, tree.Node | PointsScore] = {
         ),
         half_life=HALF_LIFE,
     ),
+    "falling": PointsScore(
+        points=(("a", 5 * SCALE, None), ("b", -SCALE, None)), fades_over=3 * DAY
+    ),
+    "capped": PointsScore(
+        points=(("a", 5 * SCALE, None), ("b", SCALE // 2, parse("p >= 1", in_where=True))),
+        half_life=2 * HALF_LIFE,
+        cap_per_day=7 * SCALE,
+    ),
+    "even": PointsScore(points=(("a", SCALE, None),), fades_over=2 * DAY, cap_per_day=SCALE),
     "kept": PointsScore(points=(("a", 2 * SCALE, None), ("b", -SCALE, None)), half_life=None),
     "sum": parse("count(a within 3d) * 2 + sum(b.p)"),
 }
@@ -329,7 +338,12 @@ _counted = st.one_of(
     choices_of(_countable, numbers),
 )
 _compared = comparisons_of(numeric, numbers | numbers | numeric)
-_fading = comparisons_of(st.just(tree.Named(kind="score", name="fading")), numbers)
+_fading = comparisons_of(
+    st.sampled_from(("fading", "fading", "falling", "capped", "even")).map(
+        lambda name: tree.Named(kind="score", name=name)
+    ),
+    numbers,
+)
 _edges = comparisons_of(value_edges, texts | numbers | value_edges)
 _asked = st.one_of(
     nulls_of(numeric | value_edges),

@@ -35,7 +35,7 @@ class ScorePoints:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreDefinition:
-    """A named number: either `value` (an expression) or `points` with a half-life."""
+    """A named number: either `value` (an expression) or `points` that may fade."""
 
     name: str
     title: str
@@ -44,6 +44,8 @@ class ScoreDefinition:
     text: str = ""
     points: tuple[ScorePoints, ...] = ()
     half_life: Duration | None = None
+    linear_decay: Duration | None = None
+    cap_per_day: int | None = None  # scaled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -227,6 +227,8 @@ def _compiled(score: ScoreFile) -> tree.Node | PointsScore:
             for row in score.points
         ),
         half_life=(score.half_life.micros or None) if score.half_life is not None else None,
+        fades_over=(score.linear_decay.micros or None) if score.linear_decay is not None else None,
+        cap_per_day=score.cap_per_day,
     )
 
 
@@ -320,6 +322,8 @@ def _score(score: ScoreFile) -> ScoreDefinition:
             for row in score.points
         ),
         half_life=score.half_life,
+        linear_decay=score.linear_decay,
+        cap_per_day=score.cap_per_day,
     )
 
 

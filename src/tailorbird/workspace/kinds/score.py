@@ -12,7 +12,8 @@ from tailorbird.workspace.expressions import FILTER, Expression, read_expression
 from tailorbird.workspace.sections import Scalar, Section, compose
 from tailorbird.workspace.source import Source
 
-KEYS = ("title", "description", "value", "points", "half_life")
+_FADING = ("half_life", "linear_decay", "cap_per_day")
+KEYS = ("title", "description", "value", "points", *_FADING)
 POINT_KEYS = ("event", "points", "where")
 
 
@@ -36,6 +37,8 @@ class ScoreFile:
     value: Expression | None
     points: tuple[PointsRow, ...]
     half_life: Duration | None
+    linear_decay: Duration | None = None
+    cap_per_day: int | None = None  # scaled
 
 
 def read_score(source: Source, name: str) -> ScoreFile | None:
@@ -50,15 +53,7 @@ def read_score(source: Source, name: str) -> ScoreFile | None:
             "For example `value: count(order_completed within 90d)`, or a list of `points`.",
             "value",
         )
-    if "value" in section and "half_life" in section:
-        section.note("`half_life` belongs to `points`", "Remove it.", "half_life")
-    half_life = section.duration("half_life")
-    if half_life is not None and half_life.months:
-        section.note(
-            "`half_life` cannot be counted in months or years",
-            "They differ in length; write days, such as 30d.",
-            "half_life",
-        )
+    half_life, linear_decay, cap_per_day = _read_fading(section)
     rows = [_read_row(row) for row in section.items("points", "points for an event", POINT_KEYS)]
     return ScoreFile(
         name=name,
@@ -67,7 +62,38 @@ def read_score(source: Source, name: str) -> ScoreFile | None:
         value=read_expression(section, "value", "score"),
         points=tuple(row for row in rows if row is not None),
         half_life=half_life,
+        linear_decay=linear_decay,
+        cap_per_day=cap_per_day,
     )
+
+
+def _read_fading(section: Section) -> tuple[Duration | None, Duration | None, int | None]:
+    for key in _FADING:
+        if "value" in section and key in section:
+            section.note(f"`{key}` belongs to `points`", "Remove it.", key)
+    spans = {key: section.duration(key) for key in ("half_life", "linear_decay")}
+    for key, span in spans.items():
+        if span is not None and span.months:
+            section.note(
+                f"`{key}` cannot be counted in months or years",
+                "They differ in length; write days, such as 30d.",
+                key,
+            )
+    if all(key in section for key in spans):
+        section.note(
+            "points fade either by `half_life` or by `linear_decay`", "Keep one.", "linear_decay"
+        )
+    cap = section.scalar("cap_per_day")
+    number = None if cap is None else _number(cap)
+    if number is not None and number <= 0:
+        section.note("`cap_per_day` must be more than 0", "For example 50.", "cap_per_day")
+    if cap is not None and not any(key in section for key in spans):
+        section.note(
+            "`cap_per_day` needs points that fade",
+            "Add `half_life: 30d` or `linear_decay: 30d`.",
+            "cap_per_day",
+        )
+    return spans["half_life"], spans["linear_decay"], number
 
 
 def _read_row(section: Section) -> PointsRow | None:
