@@ -14,19 +14,26 @@ from tailorbird.segments.membership import key_of
 from tailorbird.workspace.definitions import Branch, JourneyDefinition, Step, Unless, Workspace
 
 
-def conditions_of(journey: JourneyDefinition) -> Iterator[tuple[str, tree.Node]]:
-    """Yield (program key, expression) of everything that a journey asks."""
-    prefix = f"journey:{journey.name}"
-    if journey.trigger.event is not None:
+def conditions_of(journey: JourneyDefinition, version: str = "") -> Iterator[tuple[str, tree.Node]]:
+    """Yield (program key, expression) of everything that a journey asks.
+
+    Of a former `version` only what those ask who are inside.
+    """
+    prefix = _prefix(journey, version)
+    if journey.trigger.event is not None and not version:
         seen = tree.Selector(event=journey.trigger.event)
         yield f"{prefix}:seen", tree.Aggregate(kind="any", selectors=(seen,))
-    if journey.trigger.where is not None:
+    if journey.trigger.where is not None and not version:
         yield f"{prefix}:where", journey.trigger.where
     if journey.exit is not None:
         yield f"{prefix}:exit", journey.exit
     for step in walk(journey.steps):
         if isinstance(step, (Unless, Branch)):
             yield f"{prefix}:step:{step.id}", step.condition
+
+
+def _prefix(journey: JourneyDefinition, version: str) -> str:
+    return f"journey:{journey.name}@{version}" if version else f"journey:{journey.name}"
 
 
 def walk(steps: tuple[Step, ...]) -> Iterator[Step]:
@@ -86,19 +93,19 @@ class Asking:
         now: int,
     ) -> Condition:
         """Ask the condition of a step."""
-        key = f"journey:{journey.name}:step:{step.id}"
+        key = f"{_prefix(journey, run.version if run else '')}:step:{step.id}"
         return self._ask(step.id, step.text, key, state, run.trigger if run else None, now)
 
     def exits(self, state: ProfileState, journey: JourneyDefinition, run: Run, now: int) -> bool:
         """Say whether the exit condition holds for a run."""
         view = ProfileView(state, self._workspace.settings.timezone, run.trigger)
-        return self._program.evaluate(f"journey:{journey.name}:exit", view, now)[0] is True
+        return self._program.evaluate(f"{_prefix(journey, run.version)}:exit", view, now)[0] is True
 
     def exit(
         self, state: ProfileState, journey: JourneyDefinition, run: Run | None, now: int
     ) -> Condition:
         """Ask the exit condition and keep its values."""
-        key = f"journey:{journey.name}:exit"
+        key = f"{_prefix(journey, run.version if run else '')}:exit"
         return self._ask("exit", journey.exit_text, key, state, run.trigger if run else None, now)
 
     def _ask(

@@ -39,8 +39,12 @@ class Machine:
         self.flows: Mapping[str, Flow] = {
             name: flow_of(journey) for name, journey in workspace.journeys.items()
         }
+        self._former: Mapping[tuple[str, str], Flow] = {
+            place: flow_of(journey) for place, journey in workspace.former.items()
+        }
 
-        self.has_exits = any(journey.exit is not None for journey in workspace.journeys.values())
+        journeys = [*workspace.journeys.values(), *workspace.former.values()]
+        self.has_exits = any(journey.exit is not None for journey in journeys)
 
     def is_open(self, state: ProfileState, journey: JourneyDefinition) -> bool:
         """Say whether a run could begin, as far as the trigger does not matter: asked first."""
@@ -78,7 +82,7 @@ class Machine:
 
     def resume(self, state: ProfileState, run: Run, now: int) -> list[SendMessage]:
         """Go on after a wait that ends at `now`."""
-        following = self.flows[run.journey].following[run.position]
+        following = self._flow(run).following[run.position]
         return self._go_on(state, run, following, now)
 
     def leave(self, state: ProfileState, now: int) -> None:
@@ -89,18 +93,60 @@ class Machine:
             if self._has_to_leave(state, run, now):
                 state.runs.remove(run)
 
-    def adopt(self, state: ProfileState, now: int, timezone: str) -> None:
-        """Fit the runs to this version: waits move with their definition, lost steps end a run.
+    def adopt(
+        self, state: ProfileState, now: int, timezone: str, previous: Machine
+    ) -> list[SendMessage]:
+        """Fit the runs to this version, as their journey's `when_edited` says.
 
-        A wait that is now shorter ends at its new instant, never before `now`.
+        Those who move keep their place: a wait follows its definition (a shortened one ends at its
+        new instant, never before `now`), and where it is gone they go on at the next of the old
+        steps that is still there.
         """
+        effects: list[SendMessage] = []
         for run in list(state.runs):
-            flow = self.flows.get(run.journey)
-            step = flow.steps.get(run.position) if flow else None
-            if not isinstance(step, Wait):
+            journey = self._workspace.journeys.get(run.journey)
+            before = previous.definition(run)
+            if journey is None or before is None:
                 state.runs.remove(run)
+            elif run.version and (run.journey, run.version) in self._workspace.former:
+                continue
+            elif journey.leads_like(before):
+                run.version = ""
+            elif journey.when_edited == "leave":
+                state.runs.remove(run)
+            elif not run.version and self._may_finish(journey, previous):
+                run.version = previous._workspace.version
             else:
-                run.resume_at = max(end_of_wait(step, run.wait_started_at, timezone), now)
+                old = previous._flow(run)
+                run.version = ""
+                effects += self._move(state, run, old, now, timezone)
+        return effects
+
+    def _may_finish(self, journey: JourneyDefinition, previous: Machine) -> bool:
+        place = (journey.name, previous._workspace.version)
+        return journey.when_edited == "finish" and place in self._workspace.former
+
+    def _move(
+        self, state: ProfileState, run: Run, old: Flow, now: int, timezone: str
+    ) -> list[SendMessage]:
+        steps = self.flows[run.journey].steps
+        position = run.position
+        step = steps.get(position)
+        if isinstance(step, Wait):
+            run.resume_at = max(end_of_wait(step, run.wait_started_at, timezone), now)
+            return []
+        while position != END and position not in steps:
+            position = old.following[position]
+        return self._go_on(state, run, position, now)
+
+    def definition(self, run: Run) -> JourneyDefinition | None:
+        """Return the journey as a run passes through it, None where there is none."""
+        if run.version:
+            return self._workspace.former.get((run.journey, run.version))
+        return self._workspace.journeys.get(run.journey)
+
+    def _flow(self, run: Run) -> Flow:
+        return self._former[run.journey, run.version] if run.version else self.flows[run.journey]
 
     def _may_enter(
         self, state: ProfileState, journey: JourneyDefinition, key: str, now: int
@@ -127,8 +173,9 @@ class Machine:
         return True
 
     def _go_on(self, state: ProfileState, run: Run, position: str, now: int) -> list[SendMessage]:
-        journey = self._workspace.journeys[run.journey]
-        flow = self.flows[run.journey]
+        journey = self.definition(run)
+        assert journey is not None
+        flow = self._flow(run)
         effects: list[SendMessage] = []
         while position != END and not self._has_to_leave(state, run, now):
             step = flow.steps[position]
@@ -162,8 +209,10 @@ class Machine:
         return following if asked.holds else flow.otherwise[step.id]
 
     def _has_to_leave(self, state: ProfileState, run: Run, now: int) -> bool:
-        journey = self._workspace.journeys[run.journey]
-        return journey.exit is not None and self._asking.exits(state, journey, run, now)
+        journey = self.definition(run)
+        if journey is None or journey.exit is None:
+            return False
+        return self._asking.exits(state, journey, run, now)
 
     def _send(self, state: ProfileState, run: Run, step: Send, now: int) -> SendMessage:
         visit = run.visits[step.id]
@@ -184,8 +233,14 @@ class Machine:
             triggered_at=run.started_at,
             trigger=run.trigger,
             conditions=list(run.trace),
-            version=self._workspace.version,
+            version=self._version_of(run, step.template),
         )
+
+    def _version_of(self, run: Run, template: str) -> str:
+        # Who finishes an old journey gets the template of today, as long as there is one.
+        if run.version and template not in self._workspace.templates:
+            return run.version
+        return self._workspace.version
 
 
 def run_key_of(journey: JourneyDefinition, trigger: Mapping[str, Any]) -> str | None:

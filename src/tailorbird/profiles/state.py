@@ -59,6 +59,7 @@ class Run(msgspec.Struct, array_like=True, gc=False):
     trigger: dict[str, Any]
     trace: list[Condition]
     visits: dict[str, int]
+    version: str = ""  # of the journey as this run finishes it; empty for what is live
 
 
 class Started(msgspec.Struct, array_like=True, gc=False):

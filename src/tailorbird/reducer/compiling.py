@@ -30,6 +30,8 @@ def program_of(workspace: Workspace) -> Program:
         expressions[score_key(name)] = tree.Named(kind="score", name=name)
     for journey in workspace.journeys.values():
         expressions.update(conditions_of(journey))
+    for (_, version), journey in workspace.former.items():
+        expressions.update(conditions_of(journey, version))
     return Program(
         expressions,
         segments={name: segment.when for name, segment in workspace.segments.items()},

@@ -290,12 +290,12 @@ class Reducer:
 
     # -- publishing ------------------------------------------------------------------------------
 
-    def activate(self, state: ProfileState, now: int, cells: Cells) -> Reduction:
-        """Make this reducer's definitions live for a profile, quietly.
+    def activate(self, state: ProfileState, now: int, cells: Cells, previous: Reducer) -> Reduction:
+        """Make this reducer's definitions live for a profile, in the place of `previous`.
 
         `cells` holds the back-filled accumulators that the state did not have (`new_cells`).
-        Memberships change with cause `definition`; no journey starts. Runs go on where their step
-        still exists, and waits move with their definition.
+        Memberships change with cause `definition`; no journey starts. What becomes of runs says
+        `journeys.machine.Machine.adopt`.
         """
         out = Reduction(state)
         if not state.merged_into:
@@ -308,7 +308,8 @@ class Reducer:
                 )
             state.deadlines = {}
             self._settle(out, self._segments, now, "definition")
-            self._machine.adopt(state, now, ProfileView(state, self._timezone).timezone)
+            timezone = ProfileView(state, self._timezone).timezone
+            out.effects += self._machine.adopt(state, now, timezone, previous._machine)
         return self._close(out)
 
     def new_cells(self, previous: Reducer | None) -> frozenset[int]:

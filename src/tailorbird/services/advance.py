@@ -225,11 +225,11 @@ class Engine:
                 parked[one.profile_id] = [waiting.offset for waiting in one.parked]
                 return fired
             self._work.keep(fired, record.partition, record.offset)
-            return new.activate(one, record.now, filled.get(one.profile_id, {}))
+            return new.activate(one, record.now, filled.get(one.profile_id, {}), old)
 
         def activate_parked(state: ProfileState | None, record: Record) -> Reduction:
             one = _existing(state)
-            return new.activate(one, record.now, apart.get(one.profile_id, {}))
+            return new.activate(one, record.now, apart.get(one.profile_id, {}), old)
 
         for page in self._work.pages(record.partition):
             for profile_id, state in self._work.load(page).items():

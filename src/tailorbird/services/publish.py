@@ -20,6 +20,7 @@ from tailorbird.events.event import ACTIVATE, PARTITIONS, Activate, encode
 from tailorbird.ports.control_store import ControlStore
 from tailorbird.ports.event_log import Draft
 from tailorbird.ports.log_writer import RETRY, LogWriter
+from tailorbird.services.versions import is_live, next_version
 from tailorbird.workspace.definitions import Workspace
 from tailorbird.workspace.loader import parse_workspace
 
@@ -86,14 +87,15 @@ class Publisher:
         problems = (*unreadable, *found)
         live = self._control.get(LIVE_VERSION)
         is_broken = any(problem.severity == "error" for problem in problems)
-        if workspace is None or is_broken or workspace.version == live:
+        if workspace is None or is_broken or is_live(self._control, live, files):
             self._store_problems(problems)
             return Publication(version=live, is_new=False, problems=problems)
-        self._control.save_version(workspace.version, files, await self._writer.now())
-        await self._activate(workspace.version)
-        self._control.set(LIVE_VERSION, workspace.version)
+        version, carried = next_version(self._control, live, files, workspace)
+        self._control.save_version(version, carried, await self._writer.now())
+        await self._activate(version)
+        self._control.set(LIVE_VERSION, version)
         self._store_problems(problems)
-        return Publication(version=workspace.version, is_new=True, problems=problems)
+        return Publication(version=version, is_new=True, problems=problems)
 
     def _store_problems(self, problems: Sequence[Problem]) -> None:
         text = json.dumps([problem.to_json() for problem in problems], ensure_ascii=False)

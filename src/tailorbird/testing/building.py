@@ -99,6 +99,7 @@ def journey(
     key: tuple[str, ...] = (),
     reentry: str | Duration = "always",
     leave: str = "",
+    when_edited: str = "move",
 ) -> JourneyDefinition:
     """A journey; `where` and `leave` (its exit) are expressions."""
     return JourneyDefinition(
@@ -113,6 +114,7 @@ def journey(
         reentry=reentry,
         exit=parse(leave) if leave else None,
         exit_text=leave,
+        when_edited=when_edited,
     )
 
 
@@ -123,6 +125,7 @@ def workspace_of(
     scores: Iterable[ScoreDefinition] = (),
     version: str = "v1",
     timezone: str = "UTC",
+    former: Mapping[tuple[str, str], JourneyDefinition] | None = None,
 ) -> Workspace:
     """A workspace from segment conditions and ready journeys and scores."""
     return Workspace(
@@ -131,6 +134,7 @@ def workspace_of(
         segments={name: segment(name, when) for name, when in (segments or {}).items()},
         journeys={one.name: one for one in journeys},
         scores={one.name: one for one in scores},
+        former=former or {},
     )
 
 
@@ -210,6 +214,13 @@ class Person:
         """Feed a record stamped `after` microseconds."""
         record = Record(self._count, 1, START + after, kind, self.profile_id, body)
         self._take(self.reducer.reduce(self.state, record))
+
+    def adopts(self, reducer: Reducer, after: int) -> None:
+        """Make another version live for this person, after what was due until then."""
+        self.lives_until(after - 1)
+        if self.state is not None:
+            self._take(reducer.activate(self.state, START + after, {}, self.reducer))
+        self.reducer = reducer
 
     def lives_until(self, after: int) -> None:
         """Let time pass: the tick of an idle partition."""

@@ -109,7 +109,8 @@ class JourneyDefinition:
     empty for one run per trigger. `reentry` is "once", "always", or a Duration that must have
     passed since the last run's start. `exit` ends a run at any step as soon as it is asked and
     holds: it is asked before each step and at each event of the person. `freshness`: a trigger
-    older than this (now - timestamp) starts nothing.
+    older than this (now - timestamp) starts nothing. `when_edited` says what becomes of the people
+    inside when this definition takes the place of another: "move", "finish" or "leave".
     """
 
     name: str
@@ -122,6 +123,11 @@ class JourneyDefinition:
     exit: Node | None = None
     exit_text: str = ""
     freshness: Duration = Duration(micros=86_400_000_000)
+    when_edited: str = "move"
+
+    def leads_like(self, other: JourneyDefinition) -> bool:
+        """Say whether people inside pass through both in the same way."""
+        return (self.steps, self.exit) == (other.steps, other.exit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +168,11 @@ class WorkspaceSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
-    """All definitions of one version."""
+    """All definitions of one version.
+
+    `former` holds journeys as earlier versions had them, by (name, version): those who were inside
+    when the journey was edited finish them.
+    """
 
     version: str
     settings: WorkspaceSettings = field(default_factory=WorkspaceSettings)
@@ -172,3 +182,4 @@ class Workspace:
     templates: Mapping[str, TemplateDefinition] = field(default_factory=dict)
     lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     schema: Mapping[str, Any] = field(default_factory=dict)
+    former: Mapping[tuple[str, str], JourneyDefinition] = field(default_factory=dict)

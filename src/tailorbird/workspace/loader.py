@@ -41,7 +41,10 @@ TemplateCheck = Callable[[TemplateDefinition], list[Problem]]
 
 
 def parse_workspace(
-    files: Mapping[str, str], *, check_template: TemplateCheck | None = None
+    files: Mapping[str, str],
+    *,
+    check_template: TemplateCheck | None = None,
+    version: str | None = None,
 ) -> tuple[Workspace | None, list[Problem]]:
     """Read a workspace from its files.
 
@@ -50,6 +53,7 @@ def parse_workspace(
             definitions are left alone.
         check_template: Looks into the Liquid of a template (`content.check_template`); without it
             only the front matter is checked.
+        version: Its name where it is published already; else the hash of its content.
 
     Returns:
         The workspace, or None where any problem is an error; and all problems, warnings included,
@@ -62,7 +66,7 @@ def parse_workspace(
     problems = sorted(reading.problems(), key=lambda one: (one.file, one.line, one.column))
     if any(problem.severity == "error" for problem in problems):
         return None, problems
-    return _build(reading, version_of(files)), problems
+    return _build(reading, version or version_of(files)), problems
 
 
 def version_of(files: Mapping[str, str]) -> str:
@@ -347,5 +351,6 @@ def _journey(journey: JourneyFile) -> JourneyDefinition:
         reentry=journey.reentry,
         exit=journey.exit.node if journey.exit is not None else None,
         exit_text=journey.exit.text if journey.exit is not None else "",
+        when_edited=journey.when_edited,
         **rest,
     )

@@ -206,8 +206,6 @@ def test_people_in_an_edited_journey_leave_a_shortened_wait_at_the_new_instant()
 
     person = Person(version(10))
     person.does("viewed", 0)
-    person.reducer = version(3)
-    assert person.state is not None
-    person.reducer.activate(person.state, START + DAY, {})
+    person.adopts(version(3), DAY)
     person.lives_until(20 * DAY)
     assert person.mails == [("w", "mail", 3 * DAY)]

@@ -10,10 +10,13 @@ import msgspec
 import pytest
 
 from tailorbird.base.problems import OperationalError, Problem
+from tailorbird.base.time import DAY, Duration
 from tailorbird.events.event import ACTIVATE, PARTITIONS, Activate
 from tailorbird.ports.event_log import Draft
 from tailorbird.ports.log_writer import ACCEPTED, RETRY, Answer, EventDraft
 from tailorbird.services.publish import LIVE_VERSION, PROBLEMS, Publication, Publisher
+from tailorbird.services.versions import load_workspace
+from tailorbird.workspace.definitions import Wait
 from tailorbird.workspace.loader import version_of
 
 GOOD = {"segments/vip.yaml": "when: count(order_completed within 90d) >= 3\n"}
@@ -155,3 +158,46 @@ def test_a_log_that_stays_busy_leaves_the_old_version_live() -> None:
         publish(control, writer, GOOD)
     assert caught.value.is_retry_safe
     assert control.get(LIVE_VERSION) is None
+
+
+STEP = "{id: pause, wait: 2d}, {id: ask, unless: \"in segment('vip')\"}, {id: mail, send: hello}"
+
+
+def journey_files(days: int, way: str, **more: str) -> dict[str, str]:
+    steps = STEP.replace("2d", f"{days}d")
+    return {
+        **GOOD,
+        "templates/hello.liquid": "---\nsubject: Hello\n---\n<p>Hello {{ unsubscribe_url }}</p>\n",
+        "journeys/w.yaml": f"enter: {{event: a}}\nwhen_edited: {way}\nsteps: [{steps}]\n",
+        **more,
+    }
+
+
+def test_a_version_carries_what_people_inside_finish() -> None:
+    control, writer = Control(), Writer()
+    live = [publish(control, writer, journey_files(days, "finish")).version for days in range(1, 9)]
+    assert None not in live
+    workspace = load_workspace(control, live[-1] or "")
+    assert [version for _, version in workspace.former] == live[-6:-1]
+    first = workspace.former["w", live[-6] or ""].steps[0]
+    assert isinstance(first, Wait)
+    assert first.duration == Duration(micros=3 * DAY)
+    assert not publish(control, writer, journey_files(8, "finish")).is_new
+    titled = journey_files(8, "finish")
+    titled["journeys/w.yaml"] += "title: Other\n"
+    assert len(load_workspace(control, publish(control, writer, titled).version or "").former) == 5
+    moved = publish(control, writer, journey_files(9, "move")).version
+    assert load_workspace(control, moved or "").former == {}
+
+
+def test_what_cannot_be_asked_any_more_is_not_carried() -> None:
+    control, writer = Control(), Writer()
+    publish(control, writer, journey_files(1, "finish"))
+    files = journey_files(2, "finish")
+    del files["segments/vip.yaml"]
+    files["journeys/w.yaml"] = (
+        "enter: {event: a}\nwhen_edited: finish\nsteps: [{id: mail, send: hello}]\n"
+    )
+    publication = publish(control, writer, files)
+    assert publication.is_new
+    assert load_workspace(control, publication.version or "").former == {}

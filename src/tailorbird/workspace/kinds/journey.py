@@ -13,7 +13,18 @@ from tailorbird.workspace.names import check_name
 from tailorbird.workspace.sections import Scalar, Section, compose
 from tailorbird.workspace.source import Source
 
-KEYS = ("title", "description", "enter", "key", "reentry", "exit", "freshness", "steps")
+KEYS = (
+    "title",
+    "description",
+    "enter",
+    "key",
+    "reentry",
+    "exit",
+    "freshness",
+    "when_edited",
+    "steps",
+)
+WAYS = ("move", "finish", "leave")
 ENTER_KEYS = ("segment", "event", "where")
 WAIT_KEYS = ("until",)
 STEP_KINDS = ("wait", "unless", "if", "send")
@@ -43,6 +54,7 @@ class JourneyFile:
     reentry: str | Duration = "always"
     exit: Expression | None = None
     freshness: Duration | None = None
+    when_edited: str = "move"
     steps: tuple[Step, ...] = ()
     conditions: list[Expression] = field(default_factory=list)
     templates: list[Scalar] = field(default_factory=list)
@@ -64,6 +76,7 @@ def read_journey(source: Source, name: str) -> JourneyFile | None:
     _read_reentry(section, journey)
     journey.exit = _condition(section, "exit", journey)
     journey.freshness = section.duration("freshness")
+    _read_when_edited(section, journey)
     if "steps" not in section:
         section.note("a journey needs `steps`", "For example `steps: [{id: mail, send: welcome}]`.")
     journey.steps = _read_steps(section, "steps", journey, 1)
@@ -137,6 +150,20 @@ def _read_reentry(section: Section, journey: JourneyFile) -> None:
             f"`reentry` cannot be `{scalar.value}`",
             "Use `once`, `always`, or a span such as 30d that must have passed since the last run.",
         )
+
+
+def _read_when_edited(section: Section, journey: JourneyFile) -> None:
+    scalar = section.scalar("when_edited")
+    if scalar is None:
+        return
+    if scalar.value in WAYS:
+        journey.when_edited = scalar.value
+        return
+    scalar.note(
+        f"`when_edited` cannot be `{scalar.value}`",
+        "Write `move` (people inside go on in the new steps), `finish` (they pass through the old"
+        " ones) or `leave` (they are taken out).",
+    )
 
 
 def _condition(section: Section, key: str, journey: JourneyFile) -> Expression | None:
