@@ -9,8 +9,10 @@ from __future__ import annotations
 from tailorbird.bootstrap.stores import (
     KeyRoles,
     await_files,
+    copy_state,
     is_writer_listening,
     keep_number_of_engines,
+    make_state,
     open_clock,
     open_control,
     open_dead_letters,
@@ -31,8 +33,10 @@ from tailorbird.bootstrap.stores import (
 __all__ = [
     "KeyRoles",
     "await_files",
+    "copy_state",
     "is_writer_listening",
     "keep_number_of_engines",
+    "make_state",
     "open_clock",
     "open_control",
     "open_dead_letters",

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tailorbird.adapters.clock import MappedClock, SystemClock
 from tailorbird.adapters.socket.client import SocketLogWriter, is_listening
-from tailorbird.adapters.sqlite.connection import StorageProblem, refuse_network_disk
+from tailorbird.adapters.sqlite.connection import StorageProblem, copy_database, refuse_network_disk
 from tailorbird.adapters.sqlite.control_store import SqliteControlStore
 from tailorbird.adapters.sqlite.dead_letters import SqliteDeadLetters
 from tailorbird.adapters.sqlite.event_log import SqliteEventLog
@@ -102,6 +102,19 @@ def open_suppression(data: Path, *, is_writer: bool = False) -> SqliteSuppressio
 def open_state(data: Path, index: int, *, is_writer: bool = False) -> SqliteStateStore:
     """Open the state of one engine; others than that engine read."""
     return SqliteStateStore(data / "state" / f"{index}.db", is_writer=is_writer)
+
+
+def make_state(folder: Path, index: int) -> SqliteStateStore:
+    """Make an empty state of one engine in a folder of its own."""
+    return SqliteStateStore(folder / f"{index}.db", is_writer=True)
+
+
+def copy_state(data: Path, index: int, folder: Path) -> SqliteStateStore:
+    """Copy the state of one engine as of its last commit, while the engine may go on."""
+    source, target = data / "state" / f"{index}.db", folder / f"{index}.db"
+    folder.mkdir(parents=True, exist_ok=True)
+    copy_database(source, target)
+    return SqliteStateStore(target)
 
 
 def open_states(data: Path, engines: int) -> list[SqliteStateStore]:

@@ -24,6 +24,7 @@ server, the network); 130 interrupted.
 _RUN = Group("Run", sort_key=0)
 _WRITE = Group("Write definitions", sort_key=1)
 _ASK = Group("Ask", sort_key=2)
+_HISTORY = Group("Go through history", sort_key=3)
 
 _COMMANDS = (
     ("demo", "demo:demo", _RUN, "Replay a real shop's year: who gets which mail, and why."),
@@ -35,6 +36,8 @@ _COMMANDS = (
     ("profile", "profile:app", _ASK, "Show what is known of a person."),
     ("segment", "segment:app", _ASK, "List segments, show one, list its members."),
     ("explain", "explain:explain", _ASK, "Show why a mail was sent, or why not."),
+    ("replay", "history:replay", _HISTORY, "Reduce the log again and compare with the state."),
+    ("rebuild", "history:rebuild", _HISTORY, "Make the state anew from the log."),
 )
 
 

@@ -47,13 +47,25 @@ def replay(
     Raises:
         Exception: what the reducer raised; a replay goes over no record.
     """
-    past = log if until is None else Past(log, until)
     for index, store in enumerate(stores):
-        engine = Engine(
-            past, store, load_workspace, index=index, engines=len(stores), is_strict=True
-        )
-        while engine.step(batch):
-            pass
+        replay_engine(log, store, load_workspace, index, len(stores), until=until, batch=batch)
+
+
+def replay_engine(
+    log: EventLog,
+    store: StateStore,
+    load_workspace: LoadWorkspace,
+    index: int,
+    engines: int,
+    *,
+    until: int | None = None,
+    batch: int = RECORDS_PER_COMMIT,
+) -> None:
+    """Reduce what one of `engines` owns into an empty store; see `replay`."""
+    past = log if until is None else Past(log, until)
+    engine = Engine(past, store, load_workspace, index=index, engines=engines, is_strict=True)
+    while engine.step(batch):
+        pass
 
 
 def differences(left: Sequence[StateStore], right: Sequence[StateStore]) -> Iterator[Difference]:

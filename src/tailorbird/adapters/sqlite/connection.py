@@ -63,6 +63,16 @@ def _open(path: Path, synchronous: str) -> sqlite3.Connection:
     return connection
 
 
+def copy_database(source: Path, target: Path) -> None:
+    """Copy a file as of its last commit, while another process may write it."""
+    reader, writer = connect_reader(source), sqlite3.connect(target)
+    try:
+        reader.backup(writer)
+    finally:
+        writer.close()
+        reader.close()
+
+
 def connect_reader(path: Path) -> sqlite3.Connection:
     """Open an existing file for reading, while another process may write it.
 

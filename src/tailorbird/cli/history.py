@@ -1,0 +1,144 @@
+"""`tailorbird replay` and `tailorbird rebuild`: the log reduced again, as lived."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from contextlib import ExitStack, closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from tailorbird import bootstrap
+from tailorbird.bootstrap.definitions import workspace_loader
+from tailorbird.cli import output
+from tailorbird.cli.output import OUTSIDE, Failure
+from tailorbird.ports.state_store import StateStore
+from tailorbird.services.advance import RECORDS_PER_COMMIT
+from tailorbird.services.replay import differences, replay_engine
+
+_SHOWN_MAX = 20
+
+
+def replay(
+    *,
+    data: Path = Path("data"),
+    batch: int = RECORDS_PER_COMMIT,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> int:
+    """Reduce the log again, as lived, and compare with the state: byte by byte.
+
+    Nothing is changed and nothing is sent; the server may run meanwhile. Exits with 1 where the
+    two differ: then `tailorbird rebuild` makes the state anew.
+
+    ```
+    tailorbird replay --data shop-data
+    ```
+
+    Parameters
+    ----------
+    data
+        The data folder.
+    batch
+        Records that are reduced between two commits: it changes nothing in what comes out.
+    as_json
+        Print a JSON object: ok, profiles, differences.
+    """
+    engines = _engines(data)
+    with tempfile.TemporaryDirectory(prefix="tailorbird-replay-") as folder, ExitStack() as things:
+        # A copy stands still while the server goes on.
+        lived = [
+            things.enter_context(closing(bootstrap.copy_state(data, index, Path(folder, "lived"))))
+            for index in range(engines)
+        ]
+        again = _reduce(data, Path(folder, "again"), [one.offset() for one in lived], batch, things)
+        profiles = sum(one.count() for one in lived)
+        found = list(differences(lived, again))
+    if as_json:
+        output.write_json(
+            {"ok": not found, "profiles": profiles, "differences": [asdict(one) for one in found]}
+        )
+        return output.WRONG if found else output.OK
+    out = output.console()
+    for one in found[:_SHOWN_MAX]:
+        out.print(f"{one.what} {one.name} {one.says}")
+    if len(found) > _SHOWN_MAX:
+        out.print(f"... and {len(found) - _SHOWN_MAX} more")
+    if found:
+        out.print(f"{len(found):,} differences. `tailorbird rebuild` makes the state anew.")
+        return output.WRONG
+    out.print(f"The log gives the same {profiles:,} profiles again, byte by byte.")
+    return output.OK
+
+
+def rebuild(*, data: Path = Path("data"), batch: int = RECORDS_PER_COMMIT) -> int:
+    """Make the state anew from the log, as lived, and put it in the old one's place.
+
+    The server must be stopped. The old state is kept as `state.before` until the next rebuild. No
+    mail is sent twice: the ledger knows what went out.
+
+    ```
+    tailorbird rebuild --data shop-data
+    ```
+
+    Parameters
+    ----------
+    data
+        The data folder.
+    batch
+        Records that are reduced between two commits.
+    """
+    engines = _engines(data)
+    if bootstrap.is_writer_listening(data):
+        raise Failure(f"a server runs on {data}", "Stop it, then rebuild.", code=OUTSIDE)
+    fresh, before = data / "state.new", data / "state.before"
+    shutil.rmtree(fresh, ignore_errors=True)
+    with ExitStack() as things:
+        for index in range(engines):
+            ownership = bootstrap.own(data, f"engine-{index}")
+            things.callback(ownership.release)
+        with ExitStack() as open_states:
+            made = _reduce(data, fresh, [None] * engines, batch, open_states)
+            profiles = sum(one.count() for one in made)
+        shutil.rmtree(before, ignore_errors=True)
+        (data / "state").rename(before)
+        fresh.rename(data / "state")
+    output.console().print(
+        f"{profiles:,} profiles made anew from the log. The old state lies in {before}."
+    )
+    return output.OK
+
+
+def _reduce(
+    data: Path, folder: Path, until: list[int] | list[None], batch: int, things: ExitStack
+) -> list[StateStore]:
+    """Reduce the log into fresh states, each to its offset."""
+    log = things.enter_context(closing(bootstrap.open_log(data)))
+    control = things.enter_context(closing(bootstrap.open_control(data)))
+    load = workspace_loader(control)
+    stores: list[StateStore] = []
+    for index, offset in enumerate(until):
+        store = things.enter_context(closing(bootstrap.make_state(folder, index)))
+        # What deliver has taken over keeps its numbers.
+        store.number_outbox_after(bootstrap.outbox_cursor(data, index)())
+        replay_engine(log, store, load, index, len(until), until=offset, batch=batch)
+        stores.append(store)
+    return stores
+
+
+def _engines(data: Path) -> int:
+    if not (data / "control.db").is_file():
+        raise Failure(
+            f"{data} is no data folder of a server",
+            "Give the one that `tailorbird serve --data` was given.",
+            code=OUTSIDE,
+        )
+    with closing(bootstrap.open_control(data)) as control:
+        known = control.get("engines")
+    if known is None:
+        raise Failure(
+            "no engine has run in this data folder yet", "Start `tailorbird serve` on it once."
+        )
+    return int(known)
