@@ -10,6 +10,7 @@ NAMES = (
     "assemble",
     "reducer",
     "wake_ups",
+    "compiling",
     "log_to_state",
     "ingest",
     "post_to_membership",
