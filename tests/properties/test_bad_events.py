@@ -94,7 +94,7 @@ RAW: dict[str, bytes] = {
     "a key given twice": b'{"a": 1, "a": {"b": {"c": 1}}}',
     "a key that is a lone surrogate": rb'{"\ud800": 1}',
     "many keys": b"{" + b",".join(b'"k%d":1' % n for n in range(2_500)) + b"}",
-    "a long list": b"[" + b",".join([b"1"] * 10_000) + b"]",
+    "a long list": b"[" + b",".join([b"1"] * 1_500) + b"]",
 }
 STAMPS = (
     *("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "0000-01-01T00:00:00Z"),
