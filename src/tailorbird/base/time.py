@@ -34,8 +34,12 @@ class Duration:
 
 
 def add_months(at: int, months: int) -> int:
-    """Add calendar months to an instant in UTC; see `Duration.after` for missing days."""
-    moment = EPOCH + timedelta(microseconds=at)
+    """Add calendar months to an instant in UTC; see `Duration.after` for missing days.
+
+    An instant before year 1 or behind year 9999 counts as the first or last one: a text with an
+    offset, such as 9999-12-31T23:59:59-14:00, names one.
+    """
+    moment = EPOCH + timedelta(microseconds=min(max(at, EARLIEST), LATEST))
     index = moment.year * 12 + moment.month - 1 + months
     year, month = divmod(index, 12)
     month += 1

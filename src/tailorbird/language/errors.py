@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from tailorbird.base.problems import Problem, TailorbirdError
 
 _EXCERPT_WIDTH_MAX = 160
+_SAID_MAX = 800  # characters of a message or a mend
+_LONG_WORD = re.compile(r"(\S{80})\S{20,}?(\S{0,4})(?!\S)")
 
 
 class ExpressionError(TailorbirdError):
@@ -17,8 +21,8 @@ class ExpressionError(TailorbirdError):
     def __init__(
         self, message: str, *, text: str = "", start: int = 0, length: int = 1, mend: str = ""
     ) -> None:
-        self.message = message
-        self.mend = mend
+        self.message = _brief(message)
+        self.mend = _brief(mend)
         self.text = text
         self.start = start
         self.line, self.column = position_of(text, start)
@@ -59,8 +63,8 @@ def problem_at(
     excerpt = excerpt[cut : cut + _EXCERPT_WIDTH_MAX]
     room = max(len(excerpt) - (column - 1 - cut), 1)
     return Problem(
-        message=message,
-        mend=mend,
+        message=_brief(message),
+        mend=_brief(mend),
         file=file,
         line=line,
         column=column,
@@ -80,3 +84,11 @@ def position_of(text: str, offset: int) -> tuple[int, int]:
     if before[-1] in "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029":
         return len(lines) + 1, 1
     return len(lines), len(lines[-1]) + 1
+
+
+def _brief(said: str) -> str:
+    """Cut names that nobody would write: a message shows what was sent, but not all of it."""
+    if len(said) <= 100:
+        return said
+    short = _LONG_WORD.sub("\\1…\\2", said[: 50 * _SAID_MAX])
+    return short if len(short) <= _SAID_MAX else short[:_SAID_MAX] + "…"

@@ -1,8 +1,24 @@
-"""The reference page of the language, written from the tables of the grammar."""
+"""The reference page of the language: `constructs` with the state that each example costs."""
 
 from __future__ import annotations
 
-from tailorbird.language.grammar import AGGREGATES, FUNCTIONS, NAMED, OTHER_CALLS
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from tailorbird.base.time import parse_micros
+from tailorbird.events.event import Event, order_of
+from tailorbird.language import constructs, tree
+from tailorbird.language.accumulators import LATEST_CAP, Cells
+from tailorbird.language.grammar import AGGREGATES
+from tailorbird.language.needs import PointsScore
+from tailorbird.language.parser import parse
+from tailorbird.language.program import Program
+
+TYPICAL_COUNT = 20  # events of each name that a typical profile holds inside the window
+CAPPED_COUNT = 2 * LATEST_CAP  # more than a series keeps
 
 _HEAD = """\
 # Expressions
@@ -35,32 +51,115 @@ the instant until which it holds. This page is written from the code's own table
   are not for segments and scores: everybody would change in one second.
 """
 
-_VALUES = """
-## Values and comparisons
+_HISTORY = """
+## The person of the examples
 
-| written | meaning |
-|---|---|
-| `'text'`, `2.5`, `50%`, `true`, `24h`, `timestamp('2026-01-31')` | constants; `''` is a quote |
-| `traits.city`, `context.device.type`, `geo.region`, `event.properties.total` | what is known |
-| `= != < <= > >=` | of two values of one type |
-| `between 9 and 17`, `in ('a', 'b')`, `in list('cities')` | each also with `not` |
-| `like '/sale/%'`, `contains`, `starts with`, `ends with` | of texts; `contains` also of lists |
-| `is null`, `is not null` | whether a value is there |
-| `and or not`, `+ - * /`, brackets | as usual; `not` binds tightest |
+Each example below is run by the tests, at {now} (UTC), on this person:
+
+{events}
+
+- Traits: {traits}.
+- Context: {context}.
+- The segment `buyers` is {buyers}; the score `engagement` gives 5 points per opened mail; the list
+  `urban_cities` holds Boston and New York; a model says 0.75 for `churn` and "big spenders" of
+  `customers`; the journey was started by an order with a `total` of 60.
+
+*State* is what one profile stores for the example: bytes in the state's own encoding, measured
+with {typical} matching events of each name inside the window, and with {capped:,}, more than is
+ever kept. Expressions that ask the same of the history share it. Where a dash stands, nothing is
+stored beyond the traits and the context that each profile has.
 """
 
 
 def expressions_page() -> str:
     """Return `docs/reference/expressions.md`."""
-    table = "\n\n| call | gives | example |\n|---|---|---|\n"
-    parts = [_HEAD, _VALUES, f"\n## Looking at the history{table}"]
+    events = "\n".join(
+        f"    {at}  {name}  {json.dumps(properties) if properties else ''}".rstrip()
+        for at, name, properties in constructs.EVENTS
+    )
+    given = constructs.GIVEN
+    parts = [
+        _HEAD,
+        _HISTORY.format(
+            now=constructs.NOW,
+            events=events,
+            traits=_shown(given["traits"]),
+            context=_shown(given["context"]),
+            buyers=f"`{given['segments']['buyers']}`",
+            typical=TYPICAL_COUNT,
+            capped=CAPPED_COUNT,
+        ),
+    ]
+    for title, section in constructs.SECTIONS:
+        parts.append(
+            f"\n## {title}\n\n| written | type | meaning | example | answer | state, bytes |\n"
+            "|---|---|---|---|---|---|\n"
+        )
+        parts += [_row(one) for one in section]
+    parts.append("\n## Modifiers\n\n| call | takes |\n|---|---|\n")
     for name, form in AGGREGATES.items():
-        modifiers = " ".join(f"`{one}`" for one in form.modifiers)
-        parts.append(f"| `{name}` ({modifiers}) | {form.result} | `{form.example}` |\n")
-    parts.append(f"\n## Functions{table}")
-    for name, function in FUNCTIONS.items():
-        parts.append(f"| `{name}` | {function.result} | `{function.example}` |\n")
-    parts.append("\n## Names\n\n| call | example |\n|---|---|\n")
-    parts += [f"| `{name}` | `{example}` |\n" for name, (_, example) in NAMED.items()]
-    parts += [f"| `{name}` | `{example}` |\n" for name, example in OTHER_CALLS.items()]
+        taken = " ".join(f"`{one}`" for one in form.modifiers)
+        parts.append(f"| `{name}` | {taken} |\n")
     return "".join(parts)
+
+
+def state_bytes(expression: str, count: int) -> int:
+    """Return the bytes that a profile stores for an expression after `count` events of each name.
+
+    The events are a second apart, up to `constructs.NOW`, and match the filters of the examples.
+    Zero where the expression looks at no event.
+    """
+    given = constructs.GIVEN
+    program = Program(
+        {"example": parse(expression)},
+        segments={name: parse(text) for name, text in given["segments"].items()},
+        scores={name: _points(score) for name, score in given["scores"].items()},
+        lists={name: tuple(lines) for name, lines in given["lists"].items()},
+    )
+    if not program.specs:
+        return 0
+    cells: Cells = {}
+    now = parse_micros(constructs.NOW)
+    samples = {name: properties for _, name, properties in reversed(constructs.EVENTS)}
+    for name in sorted({spec.event for spec in program.specs.values()}):
+        for age in range(count, 0, -1):
+            at = now - age * 1_000_000
+            program.add(cells, _event(name, at, samples.get(name, {})), at)
+    program.prune(cells, now)
+    return len(msgspec.msgpack.encode(cells))
+
+
+def _row(one: constructs.Construct) -> str:
+    words = " ".join(f"`{word}`" for word in one.words.split())
+    typical = state_bytes(one.example, TYPICAL_COUNT)
+    capped = state_bytes(one.example, CAPPED_COUNT)
+    state = "–" if not typical else f"{typical:,}" + f" to {capped:,}" * (capped != typical)
+    cells = (words, one.gives, one.meaning, f"`{one.example}`", f"`{one.answer}`", state)
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _shown(values: Mapping[str, Any], prefix: str = "") -> str:
+    parts = []
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            parts.append(_shown(value, f"{prefix}{name}."))
+        else:
+            parts.append(f"`{prefix}{name}` {value}")
+    return ", ".join(parts)
+
+
+def _points(score: Mapping[str, Any]) -> PointsScore | tree.Node:
+    rows = tuple((row["event"], row["points"] * 10**9, None) for row in score["points"])
+    return PointsScore(points=rows, half_life=None)
+
+
+def _event(name: str, at: int, properties: Mapping[str, Any]) -> Event:
+    message_id = f"{name}-{at}"
+    return Event(
+        type="track",
+        name=name,
+        message_id=message_id,
+        timestamp=at,
+        order=order_of(message_id),
+        properties=dict(properties),
+    )
