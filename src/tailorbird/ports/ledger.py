@@ -25,7 +25,8 @@ class Message(msgspec.Struct, kw_only=True):
     """One message. Times are microseconds UTC, 0 where not yet; `record` explains it (msgpack).
 
     `state` is the number of the engine whose outbox held it. `reported` says that the outcome has
-    been written to the log.
+    been written to the log. `required_offset` is where in the log the effect arose: a profile read
+    for it must have come as far.
     """
 
     effect_id: str
@@ -49,6 +50,7 @@ class Message(msgspec.Struct, kw_only=True):
     finished_at: int = 0
     reported: bool = False
     record: bytes = b""
+    required_offset: int = 0
 
 
 class Ledger(Protocol):

@@ -14,9 +14,9 @@ from tailorbird.journeys.effects import SendMessage
 from tailorbird.ports import ledger as standing
 from tailorbird.ports.ledger import Ledger, Message
 from tailorbird.profiles.state import Condition
+from tailorbird.reducer.reducer import Reducer
 from tailorbird.services.compose import compose
-from tailorbird.services.message_record import decode_record, unpack_bytes
-from tailorbird.workspace.definitions import Workspace
+from tailorbird.services.message_record import asked_of, decode_record, profile_of, unpack_bytes
 
 _decode_effect = msgspec.msgpack.Decoder(SendMessage).decode
 
@@ -46,10 +46,14 @@ def message_summary(message: Message) -> dict[str, Any]:
     }
 
 
-def explanation(message: Message) -> dict[str, Any]:
-    """Return the whole explanation of a message as JSON values; `sentence` says it in one."""
+def explanation(message: Message, profile_then: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return the whole explanation of a message as JSON values; `sentence` says it in one.
+
+    `profile_then` is the person as the message saw them (`message_record.profile_of`).
+    """
     effect = _decode_effect(message.effect)
     record = decode_record(message)
+    asked = asked_of(record)
     return {
         "id": message.effect_id,
         "sentence": _sentence(message, effect),
@@ -59,7 +63,9 @@ def explanation(message: Message) -> dict[str, Any]:
         "step": message.step,
         "run": effect.run_key,
         "run_started_at": format_micros(effect.triggered_at),
-        "conditions": [_condition(one) for one in effect.conditions],
+        "conditions": [
+            _condition(one) for one in (*effect.conditions, *([asked] if asked else []))
+        ],
         "due_at": format_micros(effect.due_at),
         "expires_at": format_micros(effect.expires_at),
         "decision": {
@@ -82,7 +88,8 @@ def explanation(message: Message) -> dict[str, Any]:
             "answer": message.reason if message.status == standing.SENT else "",
             "finished_at": format_micros(message.finished_at) if message.finished_at else None,
         },
-        "profile_then": record.get("profile"),
+        "profile_then": profile_then,
+        "profile_offset": record.get("offset"),
     }
 
 
@@ -95,19 +102,21 @@ def sent_bytes(message: Message, ledger: Ledger) -> bytes | None:
 
 
 def is_same_again(
-    message: Message, ledger: Ledger, workspace: Workspace, token_key: bytes
+    message: Message, ledger: Ledger, reducer: Reducer, token_key: bytes
 ) -> bool | None:
     """Compose a message again from its record; whether the bytes are those that left.
 
-    `workspace` is the version that the record names. None where nothing left.
+    `reducer` is of the version that the record names. None where nothing left.
     """
     record, data = decode_record(message), sent_bytes(message, ledger)
-    if data is None:
+    profile = profile_of(message, ledger, reducer)
+    if data is None or profile is None:
         return None
+    workspace = reducer.workspace
     effect = _decode_effect(message.effect)
     again = compose(
         effect,
-        record["profile"],
+        profile,
         message.profile_id,
         workspace,
         workspace.templates[effect.template],

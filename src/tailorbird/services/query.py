@@ -27,9 +27,8 @@ from tailorbird.services.explain import (
     message_summary,
     public_profile_id,
 )
-from tailorbird.services.message_record import decode_record
+from tailorbird.services.message_record import decode_record, profile_of
 from tailorbird.services.send import MAIL_STATUS, SENDING_STOPPED
-from tailorbird.workspace.definitions import Workspace
 
 _MERGES_MAX = 100
 _PUBLIC_ID = re.compile(r"p_[0-7][0-9a-f]{15}")
@@ -72,21 +71,22 @@ class Query:
         message = self.ledger.message(message_id)
         if message is None:
             return None
-        found = explanation(message)
         record, key = decode_record(message), self._control.get("token_key")
-        same = None
-        if key and "bytes" in record:
+        profile, same = None, None
+        if record:
             # What an earlier release wrote may be more than this one can write again.
             with suppress(KeyError, TailorbirdError):
-                workspace = self._workspace(record["workspace_version"])
-                same = is_same_again(message, self.ledger, workspace, bytes.fromhex(key))
-        return {**found, "is_same_again": same}
+                reducer = self._reducer_of(record["workspace_version"])
+                profile = profile_of(message, self.ledger, reducer)
+                if key and "bytes" in record:
+                    same = is_same_again(message, self.ledger, reducer, bytes.fromhex(key))
+        return {**explanation(message, profile), "is_same_again": same}
 
-    def _workspace(self, version: str) -> Workspace:
+    def _reducer_of(self, version: str) -> Reducer:
         live = self.reducer()
         if live is not None and live.workspace.version == version:
-            return live.workspace
-        return self._load_workspace(version)
+            return live
+        return Reducer(self._load_workspace(version))
 
     def profile_id(self, reference: str) -> int | None:
         """Find a person by `p_...` or KIND:VALUE."""

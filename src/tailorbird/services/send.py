@@ -47,10 +47,16 @@ from tailorbird.ports.mail_sender import (
 )
 from tailorbird.ports.state_store import OutboxRow, StateStore
 from tailorbird.ports.suppression_store import SuppressionStore
-from tailorbird.profiles.state import ProfileState, decode
+from tailorbird.profiles.state import decode
 from tailorbird.reducer.reducer import Reducer
 from tailorbird.services.compose import compose
-from tailorbird.services.message_record import considered, encode_record, pack_parts, plain_parts
+from tailorbird.services.message_record import (
+    ReadProfile,
+    considered,
+    encode_record,
+    pack_parts,
+    plain_parts,
+)
 from tailorbird.services.outcomes import note, outcome_draft, settle
 from tailorbird.workspace.definitions import TemplateDefinition, Workspace
 
@@ -60,6 +66,8 @@ HANDING_OVER_MAX = 10  # as many as the sender has connections
 PROBE_SECONDS_MIN = 5
 PROBE_SECONDS_MAX = 300
 _REDIRECTS_MAX = 20
+# A profile that has not come as far as its effect, after a fall-back, is read again then.
+_STALE_SECONDS = 1
 # zlib looks back 32 KB: of a template's first rendering this much serves the later ones.
 _BASE_BYTES = 32_000
 
@@ -261,16 +269,27 @@ class Delivery:
         """Decide and write one message; None where it does not leave now (and says why)."""
         now = self._clock.now()
         effect = _decode_effect(message.effect)
-        state = self._profile(message.profile_id)
+        if now <= effect.expires_at and not self._has_reached(message):
+            message.status = standing.INTENT
+            message.next_attempt_at = now + _STALE_SECONDS * MICROSECONDS
+            message.reason = "the engine has not come as far again as when this was decided"
+            return None
+        read = self._profile(message.profile_id)
         workspace = reducer.workspace
-        if state is None:
+        if read is None:
             settle(message, standing.FAILED, "the profile does not exist any more", now)
             return None
-        message.profile_id = state.profile_id
-        profile = reducer.snapshot(state, now)
+        message.profile_id = read.state.profile_id
+        profile = reducer.snapshot(read.state, now)
         message.address = (address_of(profile) or "").lower()
         facts = self._facts(message, effect, now)
         decision = decide(effect, profile, workspace.settings, facts, now)
+        asked = reducer.exit_of(read.state, effect, now)
+        if asked is not None and asked.holds and isinstance(decision, (Deliver, Hold)):
+            decision = Suppress(f"the journey's exit condition holds by now: {asked.text}")
+        base_key = f"{workspace.version}//state"
+        base = (base_key, self._base(base_key, read.data))
+        record = considered(read, base, profile, facts, asked, workspace, effect, now)
         if isinstance(decision, Deliver):
             if effect.kind == MARKETING and message.address in addressed:
                 # Another mail to this address leaves in this round: the cap is asked again then.
@@ -280,7 +299,7 @@ class Delivery:
             if template is not None:
                 try:
                     return self._write(
-                        message, effect, profile, template, workspace, facts, decision.address, now
+                        message, effect, profile, template, workspace, record, decision.address, now
                     )
                 except RenderProblem as problem:
                     settle(message, standing.FAILED, f"the template fails: {problem}", now)
@@ -294,7 +313,7 @@ class Delivery:
             settle(message, standing.SUPPRESSED, decision.reason, now)
         elif isinstance(decision, Expire):
             settle(message, standing.EXPIRED, decision.reason, now)
-        message.record = encode_record(considered(profile, facts, workspace, effect, now))
+        message.record = encode_record(record)
         return None
 
     def _facts(self, message: Message, effect: SendMessage, now: int) -> Facts:
@@ -309,15 +328,29 @@ class Delivery:
             else (),
         )
 
-    def _profile(self, profile_id: int) -> ProfileState | None:
+    def _has_reached(self, message: Message) -> bool:
+        """Say whether the engine that wanted a message still stands behind that instant."""
+        if message.state >= len(self._states):
+            return True
+        return self._states[message.state].offset() >= message.required_offset
+
+    def _base(self, key: str, first: bytes) -> bytes:
+        base = self._bases.get(key)
+        if base is None:
+            base = self._bases[key] = self._ledger.rendering(key, first[-_BASE_BYTES:])
+        return base
+
+    def _profile(self, profile_id: int) -> ReadProfile | None:
         for _ in range(_REDIRECTS_MAX):
             store = self._states[partition_of(profile_id) % len(self._states)]
+            # Read first, so the profile is never older than it says.
+            offset = store.offset()
             found = store.profiles([profile_id])
             if not found:
                 return None
             state = decode(found[profile_id])
             if not state.merged_into:
-                return state
+                return ReadProfile(data=found[profile_id], offset=offset, state=state)
             profile_id = state.merged_into
         return None
 
@@ -328,7 +361,7 @@ class Delivery:
         profile: dict[str, Any],
         template: TemplateDefinition,
         workspace: Workspace,
-        facts: Facts,
+        record: dict[str, Any],
         address: str,
         now: int,
     ) -> _Ready:
@@ -354,13 +387,10 @@ class Delivery:
         message.status, message.reason = standing.HANDING_OVER, ""
         message.attempts += 1
         key = f"{workspace.version}/{template.name}"
-        base = self._bases.get(key)
-        if base is None:
-            first = plain_parts(made.parts)[-_BASE_BYTES:]
-            base = self._bases[key] = self._ledger.rendering(key, first)
+        base = self._base(key, plain_parts(made.parts))
         message.record = encode_record(
             {
-                **considered(profile, facts, workspace, effect, now),
+                **record,
                 "address": address,
                 "missing": list(made.rendered.missing),
                 "fallbacks": list(made.rendered.fallbacks),
@@ -419,4 +449,5 @@ def _intent(index: int, row: OutboxRow, now: int) -> Message:
         created_at=now,
         next_attempt_at=effect.due_at,
         effect=row.body,
+        required_offset=row.offset,
     )
