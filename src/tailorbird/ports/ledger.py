@@ -17,6 +17,8 @@ SUPPRESSED = "suppressed"
 EXPIRED = "expired"
 UNKNOWN = "unknown"
 
+MAY_HAVE_ARRIVED = "the process ended while the mail server was answering: it may have arrived"
+
 WAITING = (INTENT, HELD)
 FINISHED = (SENT, FAILED, SUPPRESSED, EXPIRED, UNKNOWN)
 
@@ -76,8 +78,11 @@ class Ledger(Protocol):
         """Let all messages that are due wait until an instant, for one reason, in one commit."""
         ...
 
-    def recover(self, now: int) -> int:
-        """After a crash: messages that were being handed over become `unknown`; how many."""
+    def recover(self, now: int, resends_max: int = 0) -> int:
+        """After a crash: messages that were being handed over become `unknown`; how many did.
+
+        Those attempted at most `resends_max` times become intents again instead.
+        """
         ...
 
     def marketing_sent_at(self, address: str, since: int) -> list[int]:

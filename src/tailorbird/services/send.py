@@ -57,8 +57,8 @@ from tailorbird.services.message_record import (
     pack_parts,
     plain_parts,
 )
-from tailorbird.services.outcomes import note, outcome_draft, settle
-from tailorbird.workspace.definitions import TemplateDefinition, Workspace
+from tailorbird.services.outcomes import RESENDS_MAX, note, outcome_draft, settle
+from tailorbird.workspace.definitions import TemplateDefinition, Workspace, WorkspaceSettings
 
 ROUND_MAX = 200
 HANDING_OVER_MAX = 10  # as many as the sender has connections
@@ -122,11 +122,16 @@ class Delivery:
         self._away = ""
         self._probe_at = 0
         self._probes = 0
+        self._resends_max = 0
         self._travelling: list[tuple[Message, asyncio.Task[HandOverResult]]] = []
 
     def recover(self) -> int:
         """Settle what a crash left: call once at start. Returns the number of unknown messages."""
-        return self._ledger.recover(self._clock.now())
+        version = self._live_version()
+        resends_max = 0
+        if version is not None:
+            resends_max = _resends_max(self._load_workspace(version).settings)
+        return self._ledger.recover(self._clock.now(), resends_max)
 
     async def look_at_mail_server(self) -> None:
         """Ask whether the mail server answers, for /health; without it the queue waits."""
@@ -176,6 +181,7 @@ class Delivery:
         if not messages or version is None:
             return 0
         reducer = self._reducer(version)
+        self._resends_max = _resends_max(reducer.workspace.settings)
         addressed: set[str] = set()
         for start in range(0, len(messages), HANDING_OVER_MAX):
             if self._away or self._is_stopped():
@@ -256,7 +262,7 @@ class Delivery:
                 answer = Uncertain(reason=f"a fault in handing it over: {type(answer).__name__}")
             elif isinstance(answer, Unreachable):
                 unreachable.append(answer)
-            note(message, answer, now)
+            note(message, answer, now, self._resends_max)
         self._ledger.update([message for message, _ in self._travelling])
         is_any_answered = len(unreachable) < len(self._travelling)
         self._travelling.clear()
@@ -431,6 +437,10 @@ class Delivery:
             self._reducers.clear()
             reducer = self._reducers[version] = Reducer(self._load_workspace(version))
         return reducer
+
+
+def _resends_max(settings: WorkspaceSettings) -> int:
+    return RESENDS_MAX if settings.unknown == "resend" else 0
 
 
 def _intent(index: int, row: OutboxRow, now: int) -> Message:

@@ -19,6 +19,7 @@ from tailorbird.ports.mail_sender import (
     Accepted,
     HandOverResult,
     Refused,
+    Uncertain,
     Unreachable,
 )
 from tailorbird.ports.suppression_store import SuppressionChange
@@ -409,3 +410,32 @@ def test_the_record_keeps_the_profile_as_bytes_with_its_offset() -> None:
     assert profile is not None
     assert profile["traits"]["name"] == "Ada"
     assert explanation(message, profile)["profile_offset"] == offset
+
+
+def test_what_may_have_arrived_is_sent_again_twice_where_the_workspace_wants_it() -> None:
+    settings = replace(WORKSPACE.settings, unknown="resend")
+    world = World(workspace=replace(WORKSPACE, settings=settings))
+    world.answer = lambda _: Uncertain(reason="the line broke")
+    world.wants(world.person(), "e1")
+    for _ in range(5):
+        world.works()
+        world.at += HOUR
+    assert (len(world.mails), world.status("e1")) == (3, "unknown")
+
+
+def test_what_a_crash_caught_is_sent_again_where_the_workspace_wants_it() -> None:
+    settings = replace(WORKSPACE.settings, unknown="resend")
+    world = World(workspace=replace(WORKSPACE, settings=settings))
+    world.wants(world.person(), "e1")
+
+    def crash(_: str) -> HandOverResult:
+        raise KeyboardInterrupt
+
+    world.answer = crash
+    with pytest.raises(KeyboardInterrupt):
+        world.works()
+    world.answer = lambda _: Accepted(answer="250 OK")
+    world.delivery = world.opened()
+    assert world.delivery.recover() == 0
+    world.works()
+    assert (len(world.mails), world.status("e1")) == (1, "sent")
