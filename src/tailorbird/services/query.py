@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -16,7 +16,7 @@ from tailorbird.ports.clock import Clock
 from tailorbird.ports.control_store import ControlStore
 from tailorbird.ports.event_log import EventLog
 from tailorbird.ports.identity_store import IdentityStore
-from tailorbird.ports.ledger import Ledger
+from tailorbird.ports.ledger import HELD, INTENT, UNKNOWN, Ledger
 from tailorbird.ports.state_store import StateStore
 from tailorbird.profiles.state import Condition, ProfileState, decode
 from tailorbird.reducer.reducer import Reducer
@@ -47,6 +47,7 @@ class Query:
         control: ControlStore,
         clock: Clock,
         load_workspace: LoadWorkspace,
+        count_dead_letters: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
         self._log = log
         self._states = states
@@ -55,6 +56,7 @@ class Query:
         self._control = control
         self._clock = clock
         self._load_workspace = load_workspace
+        self._count_dead_letters = count_dead_letters
         self._reducer: tuple[str, Reducer] | None = None
 
     def reducer(self) -> Reducer | None:
@@ -300,6 +302,37 @@ class Query:
             {"ready": bool(store.versions()), "records_behind": max(end - store.offset(), 0)}
             for store in self._states
         ]
+
+    def concerns(self) -> dict[str, Any]:
+        """Return what did not go its way, counted, and as `mends` what to do about it, in words.
+
+        What could not be reduced is a fault; the rest is for people to know. `waiting` are messages
+        to be sent now or later, `held` those of them that a cap or quiet hours hold back.
+        """
+        counts = self.ledger.counts()
+        poisoned = sum(store.poison_count() for store in self._states)
+        unknown = counts.get(UNKNOWN, 0)
+        mends = []
+        if poisoned:
+            offsets = sorted(at for store in self._states for at, _ in store.poisoned(3))[-3:]
+            mends.append(
+                f"{poisoned} record(s) of the log could not be reduced and count nowhere, the last"
+                f" at offset {', '.join(map(str, offsets))}. The engine's line `record_poisoned`"
+                " names the fault: report it; after the mend rebuild the state from the log."
+            )
+        if unknown:
+            mends.append(
+                f"{unknown} message(s) may or may not have arrived. Look for their Message-ID in"
+                " the mail server's log; `[delivery] unknown` says what becomes of later ones."
+            )
+        return {
+            "poisoned": poisoned,
+            "unknown": unknown,
+            "held": counts.get(HELD, 0),
+            "waiting": counts.get(HELD, 0) + counts.get(INTENT, 0),
+            "dead_letters": dict(self._count_dead_letters()),
+            "mends": mends,
+        }
 
     def overview(self) -> dict[str, Any]:
         """Return what the start page shows."""
