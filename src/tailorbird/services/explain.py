@@ -8,15 +8,12 @@ from typing import Any
 import msgspec
 
 from tailorbird.base.time import format_micros
-from tailorbird.delivery.assemble import encode_parts
 from tailorbird.delivery.decide import MARKETING
 from tailorbird.journeys.effects import SendMessage
 from tailorbird.ports import ledger as standing
 from tailorbird.ports.ledger import Ledger, Message
 from tailorbird.profiles.state import Condition
-from tailorbird.reducer.reducer import Reducer
-from tailorbird.services.compose import compose
-from tailorbird.services.message_record import asked_of, decode_record, profile_of, unpack_bytes
+from tailorbird.services.message_record import asked_of, decode_record, unpack_bytes
 
 _decode_effect = msgspec.msgpack.Decoder(SendMessage).decode
 
@@ -99,32 +96,6 @@ def sent_bytes(message: Message, ledger: Ledger) -> bytes | None:
     if "bytes" not in record:
         return None
     return unpack_bytes(record["bytes"], ledger.rendering(record["rendering"]))
-
-
-def is_same_again(
-    message: Message, ledger: Ledger, reducer: Reducer, token_key: bytes
-) -> bool | None:
-    """Compose a message again from its record; whether the bytes are those that left.
-
-    `reducer` is of the version that the record names. None where nothing left.
-    """
-    record, data = decode_record(message), sent_bytes(message, ledger)
-    profile = profile_of(message, ledger, reducer)
-    if data is None or profile is None:
-        return None
-    workspace = reducer.workspace
-    effect = _decode_effect(message.effect)
-    again = compose(
-        effect,
-        profile,
-        message.profile_id,
-        workspace,
-        workspace.templates[effect.template],
-        record["address"],
-        token_key,
-        record["decided_at"],
-    )
-    return encode_parts(again.parts) == data
 
 
 def sent_parts(data: bytes) -> dict[str, str]:

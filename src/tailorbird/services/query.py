@@ -13,7 +13,7 @@ from tailorbird.base.problems import TailorbirdError
 from tailorbird.base.time import format_micros
 from tailorbird.events.event import partition_of
 from tailorbird.ports.clock import Clock
-from tailorbird.ports.control_store import ControlStore
+from tailorbird.ports.control_store import MAIL_STATUS, SENDING_STOPPED, ControlStore
 from tailorbird.ports.event_log import EventLog
 from tailorbird.ports.identity_store import IdentityStore
 from tailorbird.ports.ledger import HELD, INTENT, UNKNOWN, Ledger
@@ -23,12 +23,10 @@ from tailorbird.reducer.reducer import Reducer
 from tailorbird.services.advance import LoadWorkspace
 from tailorbird.services.explain import (
     explanation,
-    is_same_again,
     message_summary,
     public_profile_id,
 )
 from tailorbird.services.message_record import decode_record, profile_of
-from tailorbird.services.send import MAIL_STATUS, SENDING_STOPPED
 
 _MERGES_MAX = 100
 _PUBLIC_ID = re.compile(r"p_[0-7][0-9a-f]{15}")
@@ -81,6 +79,9 @@ class Query:
                 reducer = self._reducer_of(record["workspace_version"])
                 profile = profile_of(message, self.ledger, reducer)
                 if key and "bytes" in record:
+                    # Imported when first asked for: what renders takes 5 MB of a process.
+                    from tailorbird.services.render_again import is_same_again
+
                     same = is_same_again(message, self.ledger, reducer, bytes.fromhex(key))
         return {**explanation(message, profile), "is_same_again": same}
 

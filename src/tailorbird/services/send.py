@@ -36,7 +36,7 @@ from tailorbird.events.event import partition_of
 from tailorbird.journeys.effects import SendMessage
 from tailorbird.ports import ledger as standing
 from tailorbird.ports.clock import Clock
-from tailorbird.ports.control_store import ControlStore
+from tailorbird.ports.control_store import MAIL_STATUS, SENDING_STOPPED, ControlStore
 from tailorbird.ports.ledger import Ledger, Message
 from tailorbird.ports.log_writer import RETRY, LogWriter
 from tailorbird.ports.mail_sender import (
@@ -70,9 +70,6 @@ _REDIRECTS_MAX = 20
 _STALE_SECONDS = 1
 # zlib looks back 32 KB: of a template's first rendering this much serves the later ones.
 _BASE_BYTES = 32_000
-
-MAIL_STATUS = "mail_status"
-SENDING_STOPPED = "sending_stopped"
 
 _log = structlog.get_logger("deliver")
 _decode_effect = msgspec.msgpack.Decoder(SendMessage).decode

@@ -14,6 +14,7 @@ import pytest
 from tailorbird.adapters.memory.state_store import MemoryStateStore
 from tailorbird.delivery.suppression import address_hash
 from tailorbird.journeys.effects import SendMessage
+from tailorbird.ports.control_store import SENDING_STOPPED
 from tailorbird.ports.ledger import Message
 from tailorbird.ports.mail_sender import (
     Accepted,
@@ -25,9 +26,10 @@ from tailorbird.ports.mail_sender import (
 from tailorbird.ports.suppression_store import SuppressionChange
 from tailorbird.profiles.state import ProfileState
 from tailorbird.reducer.reducer import Reducer
-from tailorbird.services.explain import as_text, explanation, is_same_again, sent_bytes, sent_parts
+from tailorbird.services.explain import as_text, explanation, sent_bytes, sent_parts
 from tailorbird.services.message_record import profile_of, state_of
-from tailorbird.services.send import HANDING_OVER_MAX, SENDING_STOPPED
+from tailorbird.services.render_again import is_same_again
+from tailorbird.services.send import HANDING_OVER_MAX
 from tailorbird.testing.building import DAY, HOUR, MINUTE, SECOND, START, journey, send
 from tailorbird.testing.sending import KEY, TEMPLATE, WORKSPACE, World
 
