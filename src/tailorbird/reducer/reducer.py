@@ -7,7 +7,7 @@ segments, journeys. `merging` has the rules for two profiles that turn out to be
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -26,6 +26,7 @@ from tailorbird.events.event import (
     decode_event,
 )
 from tailorbird.journeys.asking import Asking, walk
+from tailorbird.journeys.effects import SendMessage
 from tailorbird.journeys.machine import Machine
 from tailorbird.language.accumulators import Cells
 from tailorbird.language.plain import to_plain
