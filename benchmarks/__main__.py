@@ -14,6 +14,7 @@ NAMES = (
     "log_to_state",
     "ingest",
     "post_to_membership",
+    "idle_memory",
 )
 
 

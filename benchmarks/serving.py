@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -45,31 +46,50 @@ class Serving:
         connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection
 
-    def cpu_seconds(self) -> dict[str, float]:
-        """Return the CPU seconds of each role so far."""
-        found: dict[str, float] = {}
+    def processes(self) -> dict[int, str]:
+        """Return the process ids of the supervisor and of its roles, with their names."""
+        found = {self.process.pid: "supervisor"}
         for entry in Path("/proc").iterdir():
             if not entry.name.isdigit():
                 continue
             try:
                 words = (entry / "cmdline").read_bytes().split(b"\0")
-                fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+                parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
             except (OSError, IndexError):
                 continue
             role = next((w for w in words if w.startswith(b"tailorbird.worker.")), None)
-            if role is not None and int(fields[1]) == self.process.pid:
-                name = role.decode().rsplit(".", 1)[1]
-                spent = (int(fields[11]) + int(fields[12])) / TICKS
-                found[name] = found.get(name, 0.0) + spent
+            if role is not None and parent == self.process.pid:
+                found[int(entry.name)] = role.decode().rsplit(".", 1)[1]
+        return found
+
+    @staticmethod
+    def cpu_seconds_of(number: int) -> float:
+        """Return the CPU seconds of one process so far."""
+        fields = Path(f"/proc/{number}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    def cpu_seconds(self) -> dict[str, float]:
+        """Return the CPU seconds of each role so far."""
+        found: dict[str, float] = {}
+        for number, role in self.processes().items():
+            if number != self.process.pid:
+                found[role] = found.get(role, 0.0) + self.cpu_seconds_of(number)
         return found
 
 
 @contextmanager
-def serving() -> Iterator[Serving]:
-    """Run a server with the workspace that `tailorbird init` makes."""
+def serving(definitions: Path | None = None) -> Iterator[Serving]:
+    """Run a server with the workspace that `tailorbird init` makes.
+
+    The folders in `definitions` take the place of its own.
+    """
     with tempfile.TemporaryDirectory() as folder, socket.socket() as probe:
         workspace = Path(folder) / "shop"
         create_workspace(workspace)
+        for part in definitions.iterdir() if definitions else ():
+            if part.is_dir():
+                shutil.rmtree(workspace / part.name, ignore_errors=True)
+                shutil.copytree(part, workspace / part.name)
         (workspace / "segments" / "busy.yaml").write_text("when: count(benchmarked) >= 1\n")
         keys = ensure_keys(workspace)
         probe.bind(("127.0.0.1", 0))

@@ -58,7 +58,8 @@ def text_files() -> Iterator[Path]:
         for path in sorted((REPOSITORY / top).rglob("*")):
             if path.is_file() and path.suffix in endings and path.stat().st_size < 500_000:
                 yield path
-    yield from (one for one in sorted(REPOSITORY.glob("*")) if one.is_file())
+    # In a worktree `.git` is a file that names the place of the repository.
+    yield from (p for p in sorted(REPOSITORY.glob("*")) if p.is_file() and p.name != ".git")
 
 
 def name_of(path: Path) -> str:

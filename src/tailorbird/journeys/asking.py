@@ -102,11 +102,19 @@ class Asking:
         return self._program.evaluate(f"{_prefix(journey, run.version)}:exit", view, now)[0] is True
 
     def exit(
-        self, state: ProfileState, journey: JourneyDefinition, run: Run | None, now: int
+        self,
+        state: ProfileState,
+        journey: JourneyDefinition,
+        trigger: Mapping[str, Any] | None,
+        now: int,
+        version: str = "",
     ) -> Condition:
-        """Ask the exit condition and keep its values."""
-        key = f"{_prefix(journey, run.version if run else '')}:exit"
-        return self._ask("exit", journey.exit_text, key, state, run.trigger if run else None, now)
+        """Ask the exit condition of the run that `trigger` began, and keep its values.
+
+        `version` is that of the run, empty for what is live.
+        """
+        key = f"{_prefix(journey, version)}:exit"
+        return self._ask("exit", journey.exit_text, key, state, trigger, now)
 
     def _ask(
         self,

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+# Keys that one role sets and others read: JSON {"reachable", "reason"}, and "1" while stopped.
+MAIL_STATUS = "mail_status"
+SENDING_STOPPED = "sending_stopped"
+
 
 class ControlStore(Protocol):
     """Small, shared by all roles: content-addressed workspace versions, keys, switches."""

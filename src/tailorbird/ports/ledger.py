@@ -17,6 +17,8 @@ SUPPRESSED = "suppressed"
 EXPIRED = "expired"
 UNKNOWN = "unknown"
 
+MAY_HAVE_ARRIVED = "the process ended while the mail server was answering: it may have arrived"
+
 WAITING = (INTENT, HELD)
 FINISHED = (SENT, FAILED, SUPPRESSED, EXPIRED, UNKNOWN)
 
@@ -25,7 +27,8 @@ class Message(msgspec.Struct, kw_only=True):
     """One message. Times are microseconds UTC, 0 where not yet; `record` explains it (msgpack).
 
     `state` is the number of the engine whose outbox held it. `reported` says that the outcome has
-    been written to the log.
+    been written to the log. `required_offset` is where in the log the effect arose: a profile read
+    for it must have come as far.
     """
 
     effect_id: str
@@ -49,6 +52,7 @@ class Message(msgspec.Struct, kw_only=True):
     finished_at: int = 0
     reported: bool = False
     record: bytes = b""
+    required_offset: int = 0
 
 
 class Ledger(Protocol):
@@ -74,8 +78,11 @@ class Ledger(Protocol):
         """Let all messages that are due wait until an instant, for one reason, in one commit."""
         ...
 
-    def recover(self, now: int) -> int:
-        """After a crash: messages that were being handed over become `unknown`; how many."""
+    def recover(self, now: int, resends_max: int = 0) -> int:
+        """After a crash: messages that were being handed over become `unknown`; how many did.
+
+        Those attempted at most `resends_max` times become intents again instead.
+        """
         ...
 
     def marketing_sent_at(self, address: str, since: int) -> list[int]:

@@ -106,6 +106,10 @@ class StateStore(Protocol):
         """Return (offset, error) of records that could not be reduced, newest first."""
         ...
 
+    def poison_count(self) -> int:
+        """Return how many records could not be reduced."""
+        ...
+
     def segment_sizes(self) -> dict[str, int]:
         """Return the number of members of each segment that ever had any."""
         ...

@@ -26,6 +26,7 @@ from tailorbird.events.event import (
     decode_event,
 )
 from tailorbird.journeys.asking import Asking, walk
+from tailorbird.journeys.effects import SendMessage
 from tailorbird.journeys.machine import Machine
 from tailorbird.language.accumulators import Cells
 from tailorbird.language.plain import to_plain
@@ -356,6 +357,23 @@ class Reducer:
             "updated_at": state.updated_at,
         }
 
+    def exit_of(self, state: ProfileState, effect: SendMessage, now: int) -> Condition | None:
+        """Ask the exit condition of an effect's journey; None where it has none.
+
+        A run that finishes a former version of its journey is asked that version's.
+        """
+        name = effect.journey
+        runs = (run for run in state.runs if (run.journey, run.key) == (name, effect.run_key))
+        version = next((run.version for run in runs), "")
+        definition = (
+            self.workspace.former.get((name, version))
+            if version
+            else self.workspace.journeys.get(name)
+        )
+        if definition is None or definition.exit is None:
+            return None
+        return self._asking.exit(state, definition, effect.trigger, now, version)
+
     def why_not(self, state: ProfileState, journey: str, now: int) -> list[Condition]:
         """Return the conditions of a journey in the order they are asked, as they stand at `now`.
 
@@ -376,7 +394,8 @@ class Reducer:
                 )
             )
         if definition.exit is not None:
-            asked = self._asking.exit(state, definition, run, now)
+            trigger, version = (run.trigger, run.version) if run else (None, "")
+            asked = self._asking.exit(state, definition, trigger, now, version)
             conditions.append(_negated(asked, "unless"))
         for step in walk(definition.steps):
             if isinstance(step, Unless):

@@ -8,15 +8,12 @@ from typing import Any
 import msgspec
 
 from tailorbird.base.time import format_micros
-from tailorbird.delivery.assemble import encode_parts
 from tailorbird.delivery.decide import MARKETING
 from tailorbird.journeys.effects import SendMessage
 from tailorbird.ports import ledger as standing
 from tailorbird.ports.ledger import Ledger, Message
 from tailorbird.profiles.state import Condition
-from tailorbird.services.compose import compose
-from tailorbird.services.message_record import decode_record, unpack_bytes
-from tailorbird.workspace.definitions import Workspace
+from tailorbird.services.message_record import asked_of, decode_record, unpack_bytes
 
 _decode_effect = msgspec.msgpack.Decoder(SendMessage).decode
 
@@ -46,10 +43,14 @@ def message_summary(message: Message) -> dict[str, Any]:
     }
 
 
-def explanation(message: Message) -> dict[str, Any]:
-    """Return the whole explanation of a message as JSON values; `sentence` says it in one."""
+def explanation(message: Message, profile_then: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return the whole explanation of a message as JSON values; `sentence` says it in one.
+
+    `profile_then` is the person as the message saw them (`message_record.profile_of`).
+    """
     effect = _decode_effect(message.effect)
     record = decode_record(message)
+    asked = asked_of(record)
     return {
         "id": message.effect_id,
         "sentence": _sentence(message, effect),
@@ -59,7 +60,9 @@ def explanation(message: Message) -> dict[str, Any]:
         "step": message.step,
         "run": effect.run_key,
         "run_started_at": format_micros(effect.triggered_at),
-        "conditions": [_condition(one) for one in effect.conditions],
+        "conditions": [
+            _condition(one) for one in (*effect.conditions, *([asked] if asked else []))
+        ],
         "due_at": format_micros(effect.due_at),
         "expires_at": format_micros(effect.expires_at),
         "decision": {
@@ -82,7 +85,8 @@ def explanation(message: Message) -> dict[str, Any]:
             "answer": message.reason if message.status == standing.SENT else "",
             "finished_at": format_micros(message.finished_at) if message.finished_at else None,
         },
-        "profile_then": record.get("profile"),
+        "profile_then": profile_then,
+        "profile_offset": record.get("offset"),
     }
 
 
@@ -92,30 +96,6 @@ def sent_bytes(message: Message, ledger: Ledger) -> bytes | None:
     if "bytes" not in record:
         return None
     return unpack_bytes(record["bytes"], ledger.rendering(record["rendering"]))
-
-
-def is_same_again(
-    message: Message, ledger: Ledger, workspace: Workspace, token_key: bytes
-) -> bool | None:
-    """Compose a message again from its record; whether the bytes are those that left.
-
-    `workspace` is the version that the record names. None where nothing left.
-    """
-    record, data = decode_record(message), sent_bytes(message, ledger)
-    if data is None:
-        return None
-    effect = _decode_effect(message.effect)
-    again = compose(
-        effect,
-        record["profile"],
-        message.profile_id,
-        workspace,
-        workspace.templates[effect.template],
-        record["address"],
-        token_key,
-        record["decided_at"],
-    )
-    return encode_parts(again.parts) == data
 
 
 def sent_parts(data: bytes) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -10,7 +11,9 @@ import msgspec
 from tailorbird.delivery.assemble import Parts, encode_parts
 from tailorbird.delivery.decide import Facts
 from tailorbird.journeys.effects import SendMessage
-from tailorbird.ports.ledger import Message
+from tailorbird.ports.ledger import Ledger, Message
+from tailorbird.profiles.state import Condition, ProfileState, decode
+from tailorbird.reducer.reducer import Reducer
 from tailorbird.workspace.definitions import Workspace
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -26,13 +29,36 @@ def decode_record(message: Message) -> dict[str, Any]:
     return found
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadProfile:
+    """A profile as the store had it: its bytes hold all records of its own up to `offset`."""
+
+    data: bytes
+    offset: int
+    state: ProfileState
+
+
 def considered(
-    profile: dict[str, Any], facts: Facts, workspace: Workspace, effect: SendMessage, now: int
+    read: ReadProfile,
+    base: tuple[str, bytes],
+    profile: dict[str, Any],
+    facts: Facts,
+    asked: Condition | None,
+    workspace: Workspace,
+    effect: SendMessage,
+    now: int,
 ) -> dict[str, Any]:
-    """Return what a decision was made from: the person, consent, suppression, cap, versions."""
+    """Return what a decision was made from: the person, consent, suppression, cap, versions.
+
+    The person is kept as the state's own bytes, compressed against the `base` under its key.
+    """
+    key, known = base
     return {
         "decided_at": now,
-        "profile": profile,
+        "state": _pack(read.data, known),
+        "state_base": key,
+        "offset": read.offset,
+        "asked": asked,
         "consent": profile["consents"].get(effect.topic),
         "demands_consent": workspace.settings.demands_consent,
         "suppressed_because": facts.suppressed_because,
@@ -43,6 +69,28 @@ def considered(
     }
 
 
+def state_of(message: Message, ledger: Ledger) -> bytes | None:
+    """Return the bytes of the profile that a message was decided from, None before a decision."""
+    record = decode_record(message)
+    if "state" not in record:
+        return None
+    return _unpack(record["state"], ledger.rendering(record["state_base"]))
+
+
+def profile_of(message: Message, ledger: Ledger, reducer: Reducer) -> dict[str, Any] | None:
+    """Return the person as templates saw them; `reducer` is of the version that decided."""
+    data = state_of(message, ledger)
+    if data is None:
+        return None
+    return reducer.snapshot(decode(data), decode_record(message)["decided_at"])
+
+
+def asked_of(record: dict[str, Any]) -> Condition | None:
+    """Return the exit condition that was asked at the moment of sending, if there was one."""
+    found = record.get("asked")
+    return None if found is None else msgspec.convert(found, Condition)
+
+
 def plain_parts(parts: Parts) -> bytes:
     """Return a message's parts as bytes that later ones are compressed against."""
     return _encode(parts)
@@ -50,11 +98,19 @@ def plain_parts(parts: Parts) -> bytes:
 
 def pack_parts(parts: Parts, base: bytes) -> bytes:
     """Compress a message against its template's first one: little more than the names are left."""
-    packer = zlib.compressobj(6, zdict=base)
-    return packer.compress(_encode(parts)) + packer.flush()
+    return _pack(_encode(parts), base)
 
 
 def unpack_bytes(packed: bytes, base: bytes) -> bytes:
     """Return the sent bytes from what `pack_parts` made against the same base."""
+    return encode_parts(_decode_parts(_unpack(packed, base)))
+
+
+def _pack(data: bytes, base: bytes) -> bytes:
+    packer = zlib.compressobj(6, zdict=base)
+    return packer.compress(data) + packer.flush()
+
+
+def _unpack(packed: bytes, base: bytes) -> bytes:
     unpacker = zlib.decompressobj(zdict=base)
-    return encode_parts(_decode_parts(unpacker.decompress(packed) + unpacker.flush()))
+    return unpacker.decompress(packed) + unpacker.flush()

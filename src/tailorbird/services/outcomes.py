@@ -19,6 +19,8 @@ from tailorbird.ports.mail_sender import (
 RETRY_SECONDS_MIN = 30
 RETRY_SECONDS_MAX = 3_600
 ATTEMPTS_MAX = 30
+# How often a message that may have arrived is sent again, where the workspace wants that.
+RESENDS_MAX = 2
 # When a message whose server could not be reached is asked for again, at the earliest.
 UNREACHABLE_SECONDS = 5
 
@@ -28,11 +30,16 @@ def settle(message: Message, status: str, reason: str, now: int) -> None:
     message.status, message.reason, message.finished_at = status, reason, now
 
 
-def note(message: Message, answer: HandOverResult, now: int) -> None:
-    """Give a message the standing that the server's answer means. May be repeated."""
+def note(message: Message, answer: HandOverResult, now: int, resends_max: int = 0) -> None:
+    """Give a message the standing that the server's answer means. May be repeated.
+
+    What may have arrived is tried again while it was attempted at most `resends_max` times.
+    """
     match answer:
         case Accepted():
             settle(message, standing.SENT, answer.answer, now)
+        case Uncertain() if message.attempts <= resends_max:
+            _wait(message, answer.reason, now + RETRY_SECONDS_MIN * MICROSECONDS)
         case Uncertain():
             settle(message, standing.UNKNOWN, answer.reason, now)
         case Refused() if answer.is_permanent:

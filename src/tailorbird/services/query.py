@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -13,23 +13,20 @@ from tailorbird.base.problems import TailorbirdError
 from tailorbird.base.time import format_micros
 from tailorbird.events.event import partition_of
 from tailorbird.ports.clock import Clock
-from tailorbird.ports.control_store import ControlStore
+from tailorbird.ports.control_store import MAIL_STATUS, SENDING_STOPPED, ControlStore
 from tailorbird.ports.event_log import EventLog
 from tailorbird.ports.identity_store import IdentityStore
-from tailorbird.ports.ledger import Ledger
+from tailorbird.ports.ledger import HELD, INTENT, UNKNOWN, Ledger
 from tailorbird.ports.state_store import StateStore
 from tailorbird.profiles.state import Condition, ProfileState, decode
 from tailorbird.reducer.reducer import Reducer
 from tailorbird.services.advance import LoadWorkspace
 from tailorbird.services.explain import (
     explanation,
-    is_same_again,
     message_summary,
     public_profile_id,
 )
-from tailorbird.services.message_record import decode_record
-from tailorbird.services.send import MAIL_STATUS, SENDING_STOPPED
-from tailorbird.workspace.definitions import Workspace
+from tailorbird.services.message_record import decode_record, profile_of
 
 _MERGES_MAX = 100
 _PUBLIC_ID = re.compile(r"p_[0-7][0-9a-f]{15}")
@@ -48,6 +45,7 @@ class Query:
         control: ControlStore,
         clock: Clock,
         load_workspace: LoadWorkspace,
+        count_dead_letters: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
         self._log = log
         self._states = states
@@ -56,6 +54,7 @@ class Query:
         self._control = control
         self._clock = clock
         self._load_workspace = load_workspace
+        self._count_dead_letters = count_dead_letters
         self._reducer: tuple[str, Reducer] | None = None
 
     def reducer(self) -> Reducer | None:
@@ -72,21 +71,25 @@ class Query:
         message = self.ledger.message(message_id)
         if message is None:
             return None
-        found = explanation(message)
         record, key = decode_record(message), self._control.get("token_key")
-        same = None
-        if key and "bytes" in record:
+        profile, same = None, None
+        if record:
             # What an earlier release wrote may be more than this one can write again.
             with suppress(KeyError, TailorbirdError):
-                workspace = self._workspace(record["workspace_version"])
-                same = is_same_again(message, self.ledger, workspace, bytes.fromhex(key))
-        return {**found, "is_same_again": same}
+                reducer = self._reducer_of(record["workspace_version"])
+                profile = profile_of(message, self.ledger, reducer)
+                if key and "bytes" in record:
+                    # Imported when first asked for: what renders takes 5 MB of a process.
+                    from tailorbird.services.render_again import is_same_again
 
-    def _workspace(self, version: str) -> Workspace:
+                    same = is_same_again(message, self.ledger, reducer, bytes.fromhex(key))
+        return {**explanation(message, profile), "is_same_again": same}
+
+    def _reducer_of(self, version: str) -> Reducer:
         live = self.reducer()
         if live is not None and live.workspace.version == version:
-            return live.workspace
-        return self._load_workspace(version)
+            return live
+        return Reducer(self._load_workspace(version))
 
     def profile_id(self, reference: str) -> int | None:
         """Find a person by `p_...` or KIND:VALUE."""
@@ -300,6 +303,37 @@ class Query:
             {"ready": bool(store.versions()), "records_behind": max(end - store.offset(), 0)}
             for store in self._states
         ]
+
+    def concerns(self) -> dict[str, Any]:
+        """Return what did not go its way, counted, and as `mends` what to do about it, in words.
+
+        What could not be reduced is a fault; the rest is for people to know. `waiting` are messages
+        to be sent now or later, `held` those of them that a cap or quiet hours hold back.
+        """
+        counts = self.ledger.counts()
+        poisoned = sum(store.poison_count() for store in self._states)
+        unknown = counts.get(UNKNOWN, 0)
+        mends = []
+        if poisoned:
+            offsets = sorted(at for store in self._states for at, _ in store.poisoned(3))[-3:]
+            mends.append(
+                f"{poisoned} record(s) of the log could not be reduced and count nowhere, the last"
+                f" at offset {', '.join(map(str, offsets))}. The engine's line `record_poisoned`"
+                " names the fault: report it; after the mend rebuild the state from the log."
+            )
+        if unknown:
+            mends.append(
+                f"{unknown} message(s) may or may not have arrived. Look for their Message-ID in"
+                " the mail server's log; `[delivery] unknown` says what becomes of later ones."
+            )
+        return {
+            "poisoned": poisoned,
+            "unknown": unknown,
+            "held": counts.get(HELD, 0),
+            "waiting": counts.get(HELD, 0) + counts.get(INTENT, 0),
+            "dead_letters": dict(self._count_dead_letters()),
+            "mends": mends,
+        }
 
     def overview(self) -> dict[str, Any]:
         """Return what the start page shows."""

@@ -36,7 +36,7 @@ from tailorbird.events.event import partition_of
 from tailorbird.journeys.effects import SendMessage
 from tailorbird.ports import ledger as standing
 from tailorbird.ports.clock import Clock
-from tailorbird.ports.control_store import ControlStore
+from tailorbird.ports.control_store import MAIL_STATUS, SENDING_STOPPED, ControlStore
 from tailorbird.ports.ledger import Ledger, Message
 from tailorbird.ports.log_writer import RETRY, LogWriter
 from tailorbird.ports.mail_sender import (
@@ -47,12 +47,18 @@ from tailorbird.ports.mail_sender import (
 )
 from tailorbird.ports.state_store import OutboxRow, StateStore
 from tailorbird.ports.suppression_store import SuppressionStore
-from tailorbird.profiles.state import ProfileState, decode
+from tailorbird.profiles.state import decode
 from tailorbird.reducer.reducer import Reducer
 from tailorbird.services.compose import compose
-from tailorbird.services.message_record import considered, encode_record, pack_parts, plain_parts
-from tailorbird.services.outcomes import note, outcome_draft, settle
-from tailorbird.workspace.definitions import TemplateDefinition, Workspace
+from tailorbird.services.message_record import (
+    ReadProfile,
+    considered,
+    encode_record,
+    pack_parts,
+    plain_parts,
+)
+from tailorbird.services.outcomes import RESENDS_MAX, note, outcome_draft, settle
+from tailorbird.workspace.definitions import TemplateDefinition, Workspace, WorkspaceSettings
 
 ROUND_MAX = 200
 HANDING_OVER_MAX = 10  # as many as the sender has connections
@@ -60,11 +66,10 @@ HANDING_OVER_MAX = 10  # as many as the sender has connections
 PROBE_SECONDS_MIN = 5
 PROBE_SECONDS_MAX = 300
 _REDIRECTS_MAX = 20
+# A profile that has not come as far as its effect, after a fall-back, is read again then.
+_STALE_SECONDS = 1
 # zlib looks back 32 KB: of a template's first rendering this much serves the later ones.
 _BASE_BYTES = 32_000
-
-MAIL_STATUS = "mail_status"
-SENDING_STOPPED = "sending_stopped"
 
 _log = structlog.get_logger("deliver")
 _decode_effect = msgspec.msgpack.Decoder(SendMessage).decode
@@ -114,11 +119,16 @@ class Delivery:
         self._away = ""
         self._probe_at = 0
         self._probes = 0
+        self._resends_max = 0
         self._travelling: list[tuple[Message, asyncio.Task[HandOverResult]]] = []
 
     def recover(self) -> int:
         """Settle what a crash left: call once at start. Returns the number of unknown messages."""
-        return self._ledger.recover(self._clock.now())
+        version = self._live_version()
+        resends_max = 0
+        if version is not None:
+            resends_max = _resends_max(self._load_workspace(version).settings)
+        return self._ledger.recover(self._clock.now(), resends_max)
 
     async def look_at_mail_server(self) -> None:
         """Ask whether the mail server answers, for /health; without it the queue waits."""
@@ -168,6 +178,7 @@ class Delivery:
         if not messages or version is None:
             return 0
         reducer = self._reducer(version)
+        self._resends_max = _resends_max(reducer.workspace.settings)
         addressed: set[str] = set()
         for start in range(0, len(messages), HANDING_OVER_MAX):
             if self._away or self._is_stopped():
@@ -248,7 +259,7 @@ class Delivery:
                 answer = Uncertain(reason=f"a fault in handing it over: {type(answer).__name__}")
             elif isinstance(answer, Unreachable):
                 unreachable.append(answer)
-            note(message, answer, now)
+            note(message, answer, now, self._resends_max)
         self._ledger.update([message for message, _ in self._travelling])
         is_any_answered = len(unreachable) < len(self._travelling)
         self._travelling.clear()
@@ -261,16 +272,27 @@ class Delivery:
         """Decide and write one message; None where it does not leave now (and says why)."""
         now = self._clock.now()
         effect = _decode_effect(message.effect)
-        state = self._profile(message.profile_id)
+        if now <= effect.expires_at and not self._has_reached(message):
+            message.status = standing.INTENT
+            message.next_attempt_at = now + _STALE_SECONDS * MICROSECONDS
+            message.reason = "the engine has not come as far again as when this was decided"
+            return None
+        read = self._profile(message.profile_id)
         workspace = reducer.workspace
-        if state is None:
+        if read is None:
             settle(message, standing.FAILED, "the profile does not exist any more", now)
             return None
-        message.profile_id = state.profile_id
-        profile = reducer.snapshot(state, now)
+        message.profile_id = read.state.profile_id
+        profile = reducer.snapshot(read.state, now)
         message.address = (address_of(profile) or "").lower()
         facts = self._facts(message, effect, now)
         decision = decide(effect, profile, workspace.settings, facts, now)
+        asked = reducer.exit_of(read.state, effect, now)
+        if asked is not None and asked.holds and isinstance(decision, (Deliver, Hold)):
+            decision = Suppress(f"the journey's exit condition holds by now: {asked.text}")
+        base_key = f"{workspace.version}//state"
+        base = (base_key, self._base(base_key, read.data))
+        record = considered(read, base, profile, facts, asked, workspace, effect, now)
         if isinstance(decision, Deliver):
             if effect.kind == MARKETING and message.address in addressed:
                 # Another mail to this address leaves in this round: the cap is asked again then.
@@ -280,7 +302,7 @@ class Delivery:
             if template is not None:
                 try:
                     return self._write(
-                        message, effect, profile, template, workspace, facts, decision.address, now
+                        message, effect, profile, template, workspace, record, decision.address, now
                     )
                 except RenderProblem as problem:
                     settle(message, standing.FAILED, f"the template fails: {problem}", now)
@@ -294,7 +316,7 @@ class Delivery:
             settle(message, standing.SUPPRESSED, decision.reason, now)
         elif isinstance(decision, Expire):
             settle(message, standing.EXPIRED, decision.reason, now)
-        message.record = encode_record(considered(profile, facts, workspace, effect, now))
+        message.record = encode_record(record)
         return None
 
     def _facts(self, message: Message, effect: SendMessage, now: int) -> Facts:
@@ -309,15 +331,29 @@ class Delivery:
             else (),
         )
 
-    def _profile(self, profile_id: int) -> ProfileState | None:
+    def _has_reached(self, message: Message) -> bool:
+        """Say whether the engine that wanted a message still stands behind that instant."""
+        if message.state >= len(self._states):
+            return True
+        return self._states[message.state].offset() >= message.required_offset
+
+    def _base(self, key: str, first: bytes) -> bytes:
+        base = self._bases.get(key)
+        if base is None:
+            base = self._bases[key] = self._ledger.rendering(key, first[-_BASE_BYTES:])
+        return base
+
+    def _profile(self, profile_id: int) -> ReadProfile | None:
         for _ in range(_REDIRECTS_MAX):
             store = self._states[partition_of(profile_id) % len(self._states)]
+            # Read first, so the profile is never older than it says.
+            offset = store.offset()
             found = store.profiles([profile_id])
             if not found:
                 return None
             state = decode(found[profile_id])
             if not state.merged_into:
-                return state
+                return ReadProfile(data=found[profile_id], offset=offset, state=state)
             profile_id = state.merged_into
         return None
 
@@ -328,7 +364,7 @@ class Delivery:
         profile: dict[str, Any],
         template: TemplateDefinition,
         workspace: Workspace,
-        facts: Facts,
+        record: dict[str, Any],
         address: str,
         now: int,
     ) -> _Ready:
@@ -354,13 +390,10 @@ class Delivery:
         message.status, message.reason = standing.HANDING_OVER, ""
         message.attempts += 1
         key = f"{workspace.version}/{template.name}"
-        base = self._bases.get(key)
-        if base is None:
-            first = plain_parts(made.parts)[-_BASE_BYTES:]
-            base = self._bases[key] = self._ledger.rendering(key, first)
+        base = self._base(key, plain_parts(made.parts))
         message.record = encode_record(
             {
-                **considered(profile, facts, workspace, effect, now),
+                **record,
                 "address": address,
                 "missing": list(made.rendered.missing),
                 "fallbacks": list(made.rendered.fallbacks),
@@ -403,6 +436,10 @@ class Delivery:
         return reducer
 
 
+def _resends_max(settings: WorkspaceSettings) -> int:
+    return RESENDS_MAX if settings.unknown == "resend" else 0
+
+
 def _intent(index: int, row: OutboxRow, now: int) -> Message:
     effect = _decode_effect(row.body)
     return Message(
@@ -419,4 +456,5 @@ def _intent(index: int, row: OutboxRow, now: int) -> Message:
         created_at=now,
         next_attempt_at=effect.due_at,
         effect=row.body,
+        required_offset=row.offset,
     )

@@ -116,6 +116,7 @@ class InProcessServer:
             control=self.control,
             clock=self.clock,
             load_workspace=lambda _: WORKSPACE,
+            count_dead_letters=self.dead_letters.counts,
         )
         sessions = Sessions(
             lambda key: self.control.key_role(key) == "admin", TOKEN_KEY, lambda: self.seconds

@@ -84,6 +84,20 @@ def a_crash_leaves_unknowns(ledger: Ledger) -> None:
     assert (found.status, found.finished_at, bool(found.reason)) == (standing.UNKNOWN, 500, True)
 
 
+def what_a_crash_caught_can_be_sent_again(ledger: Ledger) -> None:
+    """Up to a number of attempts it becomes an intent that is due at once."""
+    ledger.take_over(0, [message("a"), message("b")], 2)
+    first, second = ledger.waiting(100, 10)
+    first.status = second.status = standing.HANDING_OVER
+    first.attempts, second.attempts = 2, 3
+    ledger.update([first, second])
+    assert ledger.recover(500, resends_max=2) == 1
+    assert [one.effect_id for one in ledger.waiting(500, 10)] == [first.effect_id]
+    found = ledger.message(second.effect_id)
+    assert found is not None
+    assert found.status == standing.UNKNOWN
+
+
 def what_is_due_can_wait_together(ledger: Ledger) -> None:
     """Postponing moves all that is due and nothing else."""
     ledger.take_over(
@@ -178,6 +192,7 @@ CHECKS: tuple[Callable[[Ledger], None], ...] = (
     each_state_has_its_own_cursor,
     only_what_is_due_waits,
     a_crash_leaves_unknowns,
+    what_a_crash_caught_can_be_sent_again,
     what_is_due_can_wait_together,
     caps_see_what_may_have_arrived,
     an_outcome_is_reported_once,

@@ -151,8 +151,8 @@ class World:
         row = ProfileRow(state.profile_id, partition, encode_state(state), None)
         self._commit([row], [], partition)
 
-    def wants(self, profile_id: int, effect_id: str, **changes: Any) -> None:
-        """Put a message into the outbox, due now."""
+    def wants(self, profile_id: int, effect_id: str, *, offset: int = 1, **changes: Any) -> None:
+        """Put a message into the outbox, due now; it arose at `offset` of the log."""
         values = {
             "journey": "welcome",
             "run_key": "r",
@@ -177,7 +177,7 @@ class World:
         effect = SendMessage(effect_id=effect_id, profile_id=profile_id, **values)
         partition = partition_of(profile_id)
         body = msgspec.msgpack.encode(effect)
-        row = OutboxRow(0, effect_id, "send", partition, 1, profile_id, body)
+        row = OutboxRow(0, effect_id, "send", partition, offset, profile_id, body)
         self._commit([], [row], partition)
 
     def _commit(self, profiles: list[ProfileRow], outbox: list[OutboxRow], partition: int) -> None:

@@ -43,6 +43,7 @@ def check_a_new_store_is_empty(store: StateStore) -> None:
     assert store.segment_sizes() == {}
     assert store.members("none", -1, 10) == []
     assert store.poisoned(10) == []
+    assert store.poison_count() == 0
 
 
 def check_profiles_are_replaced(store: StateStore) -> None:
@@ -142,6 +143,7 @@ def check_poison_is_kept(store: StateStore) -> None:
     store.commit(commit(9, poison=[(3, "three"), (9, "nine")]))
     assert store.poisoned(10) == [(9, "nine"), (3, "three")]
     assert store.poisoned(1) == [(9, "nine")]
+    assert store.poison_count() == 2
 
 
 CHECKS: tuple[Callable[[StateStore], None], ...] = (

@@ -18,8 +18,13 @@ SECURITY_HEADERS = (
 )
 
 
+# A client that still writes when its connection is closed loses the answer that tells why: so much
+# of a body that is too large is read, and thrown away, before the refusal.
+DISCARDED_BYTES_MAX = 8_000_000
+
+
 class BodyTooLarge(Exception):
-    """A request body beyond the limit; the rest was not read."""
+    """A request body beyond the limit."""
 
 
 class Disconnected(Exception):
@@ -35,6 +40,7 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     """
     length = header(scope, b"content-length")
     if length is not None and _is_above(length, limit):
+        await _discard(receive)
         raise BodyTooLarge
     chunks: list[bytes] = []
     size = 0
@@ -45,11 +51,22 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > limit:
+            if message.get("more_body", False):
+                await _discard(receive)
             raise BodyTooLarge
         chunks.append(chunk)
         if not message.get("more_body", False):
             break
     return b"".join(chunks)
+
+
+async def _discard(receive: Receive) -> None:
+    size = 0
+    while size <= DISCARDED_BYTES_MAX:
+        message = await receive()
+        size += len(message.get("body", b""))
+        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+            return
 
 
 def _is_above(length: str, limit: int) -> bool:

@@ -22,11 +22,10 @@ from tailorbird.base.problems import TailorbirdError
 from tailorbird.base.time import LATEST, format_micros, parse_micros
 from tailorbird.events.refusal import excerpt
 from tailorbird.ports.clock import ClockProblem
-from tailorbird.ports.control_store import ControlStore
+from tailorbird.ports.control_store import SENDING_STOPPED, ControlStore
 from tailorbird.ports.log_writer import LogWriter
 from tailorbird.services.explain import message_summary, sent_bytes, sent_parts
 from tailorbird.services.query import Query, read_profile_id
-from tailorbird.services.send import SENDING_STOPPED
 from tailorbird.web.sessions import Sessions
 
 BODY_BYTES_MAX = 64 * 1024

@@ -160,6 +160,7 @@ class WebApp:
     async def _health(self, send: Send) -> None:
         parts = self._parts
         workspace, mail = parts.query.workspace_status(), parts.query.mail_status()
+        concerns = parts.query.concerns()
         is_writing = bool(await parts.is_writer_ready())
         engines = parts.query.engines()
         are_engines_ready = all(one["ready"] for one in engines)
@@ -171,12 +172,13 @@ class WebApp:
         }
         is_ready = is_writing and are_engines_ready and workspace["version"] is not None
         is_broken = any(one.get("severity") == "error" for one in workspace["problems"])
-        is_well = mail["reachable"] is not False and not is_broken
+        is_well = mail["reachable"] is not False and not is_broken and not concerns["poisoned"]
         body = {
             "status": ("ok" if is_well else "degraded") if is_ready else "starting",
             "roles": roles,
             "mail": mail,
             "workspace": workspace,
+            "concerns": concerns,
         }
         await answer_json(send, 200 if is_ready else 503, body)
 

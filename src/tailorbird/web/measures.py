@@ -43,6 +43,33 @@ class Measures:
         self._outbox = Gauge(
             "tailorbird_outbox_pending", "Effects that wait for deliver", registry=self._registry
         )
+        self._behind = Gauge(
+            "tailorbird_engine_records_behind",
+            "Records of the log after the engine's offset",
+            ["engine"],
+            registry=self._registry,
+        )
+        self._poisoned = Gauge(
+            "tailorbird_poisoned_records",
+            "Records that could not be reduced",
+            registry=self._registry,
+        )
+        self._dead_letters = Gauge(
+            "tailorbird_dead_letters", "Kept refused items", ["rule"], registry=self._registry
+        )
+        self._waiting = Gauge(
+            "tailorbird_messages_waiting", "Messages not yet sent", registry=self._registry
+        )
+        self._unknown = Gauge(
+            "tailorbird_messages_unknown",
+            "Messages that may or may not have arrived",
+            registry=self._registry,
+        )
+        self._mail_server = Gauge(
+            "tailorbird_mail_server_reachable",
+            "1 while the mail server answers, 0 while it does not",
+            registry=self._registry,
+        )
         self.accepted = 0
 
     def collected(self, call: str, answered: Answered) -> None:
@@ -66,6 +93,14 @@ class Measures:
         self._outbox.set(status["outbox_pending"])
         for index, engine in enumerate(status["engines"]):
             self._lag.labels(str(index)).set(engine["offset"])
+            self._behind.labels(str(index)).set(max(status["log_end"] - engine["offset"], 0))
+        concerns = self._query.concerns()
+        self._poisoned.set(concerns["poisoned"])
+        self._waiting.set(concerns["waiting"])
+        self._unknown.set(concerns["unknown"])
+        for rule, count in concerns["dead_letters"].items():
+            self._dead_letters.labels(rule).set(count)
+        self._mail_server.set(status["mail"]["reachable"] is True)
         for segment, size in status["segments"].items():
             self._members.labels(segment).set(size)
         for name, count in status["messages"].items():

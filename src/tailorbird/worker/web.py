@@ -40,6 +40,7 @@ def make_app(settings: RoleSettings) -> WebApp:
     writer = bootstrap.open_writer_client(settings.data)
     clock = bootstrap.open_clock(settings.data, settings.clock)
     bootstrap.await_files(settings.data, settings.engines)
+    dead_letters = bootstrap.open_dead_letters(settings.data)
     query = Query(
         log=bootstrap.open_log(settings.data),
         states=bootstrap.open_states(settings.data, settings.engines),
@@ -48,12 +49,12 @@ def make_app(settings: RoleSettings) -> WebApp:
         control=control,
         clock=clock,
         load_workspace=workspace_loader(control),
+        count_dead_letters=dead_letters.counts,
     )
     key = bootstrap.token_key(control)
     roles = bootstrap.KeyRoles(control)
     sessions = Sessions(lambda one: roles.role(one) == "admin", key, time.time)
     measures = Measures(query)
-    dead_letters = bootstrap.open_dead_letters(settings.data)
 
     async def is_writer_ready() -> bool:
         try:

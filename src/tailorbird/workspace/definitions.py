@@ -161,6 +161,7 @@ class WorkspaceSettings:
     marketing_per_day: int = 1
     quiet_from_minute: int | None = None  # local minutes after midnight
     quiet_until_minute: int | None = None
+    unknown: str = "keep"  # or "resend": what becomes of messages whose arrival is unknown
     is_sandbox: bool = False
     sandbox_addresses: tuple[str, ...] = ()
     demands_consent: bool = True  # marketing needs an explicit yes (else: no objection)

@@ -14,19 +14,26 @@ import pytest
 from tailorbird.adapters.memory.state_store import MemoryStateStore
 from tailorbird.delivery.suppression import address_hash
 from tailorbird.journeys.effects import SendMessage
+from tailorbird.ports.control_store import SENDING_STOPPED
 from tailorbird.ports.ledger import Message
 from tailorbird.ports.mail_sender import (
     Accepted,
     HandOverResult,
     Refused,
+    Uncertain,
     Unreachable,
 )
 from tailorbird.ports.suppression_store import SuppressionChange
 from tailorbird.profiles.state import ProfileState
-from tailorbird.services.explain import as_text, explanation, is_same_again, sent_bytes, sent_parts
-from tailorbird.services.send import HANDING_OVER_MAX, SENDING_STOPPED
-from tailorbird.testing.building import DAY, HOUR, MINUTE, SECOND, START
+from tailorbird.reducer.reducer import Reducer
+from tailorbird.services.explain import as_text, explanation, sent_bytes, sent_parts
+from tailorbird.services.message_record import profile_of, state_of
+from tailorbird.services.render_again import is_same_again
+from tailorbird.services.send import HANDING_OVER_MAX
+from tailorbird.testing.building import DAY, HOUR, MINUTE, SECOND, START, journey, send
 from tailorbird.testing.sending import KEY, TEMPLATE, WORKSPACE, World
+
+VIP = "traits.plan = 'vip'"
 
 
 def test_a_message_leaves_and_the_log_hears_of_it() -> None:
@@ -330,10 +337,10 @@ def test_the_explanation_tells_all_and_rendering_again_gives_the_same_bytes() ->
     message = world.message("e1")
     data = sent_bytes(message, world.ledger)
     assert data == world.mails[0][1]
-    assert is_same_again(message, world.ledger, WORKSPACE, KEY) is True
+    assert is_same_again(message, world.ledger, Reducer(WORKSPACE), KEY) is True
     other = replace(TEMPLATE, body=TEMPLATE.body + "!")
     changed = replace(WORKSPACE, templates={"hello": other})
-    assert is_same_again(message, world.ledger, changed, KEY) is False
+    assert is_same_again(message, world.ledger, Reducer(changed), KEY) is False
     found = explanation(message)
     assert found["sentence"].startswith("Sent because the person did “order completed” on")
     assert found["decision"]["missing"] == ["traits.city"]
@@ -353,3 +360,84 @@ def test_the_record_of_later_messages_is_small() -> None:
     sizes = [len(world.message(f"e{number}").record) for number in range(65, 70)]
     assert len(world.mails[4][1]) > 12_000
     assert max(sizes) < 2_500
+
+
+EXIT = replace(
+    WORKSPACE,
+    journeys={"welcome": journey("welcome", (send("mail"),), event="order_completed", leave=VIP)},
+)
+
+
+@pytest.mark.parametrize(("plan", "status"), [("vip", "suppressed"), ("free", "sent")])
+def test_the_exit_condition_is_asked_again_at_the_moment_of_sending(plan: str, status: str) -> None:
+    world = World(workspace=EXIT)
+    person = world.person(email="a@shop.example", plan=plan)
+    world.wants(person, "e1")
+    world.works()
+    message = world.message("e1")
+    assert (message.status, len(world.mails)) == (status, int(status == "sent"))
+    (asked,) = explanation(message)["conditions"]
+    assert (asked["step"], asked["holds"]) == ("exit", plan == "vip")
+    assert asked["values"] == [{"text": "traits.plan", "value": plan}]
+    if status == "suppressed":
+        assert message.reason == f"the journey's exit condition holds by now: {VIP}"
+
+
+def test_a_profile_that_fell_back_behind_its_effect_is_waited_for() -> None:
+    world = World()
+    person = world.person()
+    offset = world.states[0].offset() + 3
+    world.wants(person, "e1", offset=offset)
+    world.works()
+    assert (world.status("e1"), world.mails) == ("intent", [])
+    assert "not come as far" in world.message("e1").reason
+    while world.states[0].offset() < offset:
+        world.person(person, name="Grace", email="g@shop.example")
+    world.at += 2 * SECOND
+    world.works()
+    assert (world.status("e1"), world.message("e1").subject) == ("sent", "Hello Grace")
+
+
+def test_the_record_keeps_the_profile_as_bytes_with_its_offset() -> None:
+    world = World()
+    person = world.person()
+    stored = world.states[0].profiles([person])[person]
+    world.wants(person, "e1")
+    offset = world.states[0].offset()
+    world.works()
+    world.person(person, name="Grace", email="g@shop.example")
+    message = world.message("e1")
+    assert state_of(message, world.ledger) == stored
+    profile = profile_of(message, world.ledger, Reducer(WORKSPACE))
+    assert profile is not None
+    assert profile["traits"]["name"] == "Ada"
+    assert explanation(message, profile)["profile_offset"] == offset
+
+
+def test_what_may_have_arrived_is_sent_again_twice_where_the_workspace_wants_it() -> None:
+    settings = replace(WORKSPACE.settings, unknown="resend")
+    world = World(workspace=replace(WORKSPACE, settings=settings))
+    world.answer = lambda _: Uncertain(reason="the line broke")
+    world.wants(world.person(), "e1")
+    for _ in range(5):
+        world.works()
+        world.at += HOUR
+    assert (len(world.mails), world.status("e1")) == (3, "unknown")
+
+
+def test_what_a_crash_caught_is_sent_again_where_the_workspace_wants_it() -> None:
+    settings = replace(WORKSPACE.settings, unknown="resend")
+    world = World(workspace=replace(WORKSPACE, settings=settings))
+    world.wants(world.person(), "e1")
+
+    def crash(_: str) -> HandOverResult:
+        raise KeyboardInterrupt
+
+    world.answer = crash
+    with pytest.raises(KeyboardInterrupt):
+        world.works()
+    world.answer = lambda _: Accepted(answer="250 OK")
+    world.delivery = world.opened()
+    assert world.delivery.recover() == 0
+    world.works()
+    assert (len(world.mails), world.status("e1")) == (1, "sent")

@@ -12,6 +12,7 @@ from tailorbird.base.time import format_micros
 from tailorbird.delivery import tokens
 from tailorbird.delivery.tokens import Token
 from tailorbird.ports.ledger import Message
+from tailorbird.ports.state_store import Commit
 from tailorbird.testing.building import DAY, START
 from tailorbird.testing.in_process import ADMIN, TOKEN_KEY, WRITE, InProcessServer
 
@@ -190,6 +191,27 @@ def test_health_says_what_is_ready_and_what_is_wrong(server: InProcessServer) ->
     server.is_down = True
     down = server.ask("GET", "/health")
     assert (down.status, down.json["roles"]["writer"]) == (503, {"ready": False})
+
+
+def test_health_and_metrics_count_what_went_wrong_and_say_the_mend(
+    server: InProcessServer,
+) -> None:
+    server.publish()
+    assert server.ask("GET", "/health").json["concerns"]["mends"] == []
+    server.state.commit(Commit(server.state.offset(), [], [], [], poison=[(7, "KeyError")]))
+    server.ask("POST", "/v1/track", {"userId": "a"}, WRITE)
+    health = server.ask("GET", "/health").json
+    assert (health["status"], health["concerns"]["poisoned"]) == ("degraded", 1)
+    (mend,) = health["concerns"]["mends"]
+    assert "offset 7" in mend
+    assert "rebuild" in mend
+    kept = sum(health["concerns"]["dead_letters"].values())
+    assert kept == 1
+    metrics = server.ask("GET", "/metrics").body.decode()
+    assert "tailorbird_poisoned_records 1.0" in metrics
+    assert "tailorbird_messages_unknown 0.0" in metrics
+    assert 'tailorbird_engine_records_behind{engine="0"}' in metrics
+    assert 'tailorbird_dead_letters{rule="' in metrics
 
 
 def test_the_key_in_a_link_is_traded_for_a_session(shop: InProcessServer) -> None:

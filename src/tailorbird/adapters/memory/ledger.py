@@ -9,6 +9,8 @@ import msgspec
 from tailorbird.ports.ledger import (
     FINISHED,
     HANDING_OVER,
+    INTENT,
+    MAY_HAVE_ARRIVED,
     SENT,
     UNKNOWN,
     WAITING,
@@ -56,15 +58,16 @@ class MemoryLedger:
             if message.status in WAITING and message.next_attempt_at <= now:
                 message.next_attempt_at, message.reason = until, reason
 
-    def recover(self, now: int) -> int:
-        """Turn messages that a crash caught in the hand-over to `unknown`."""
+    def recover(self, now: int, resends_max: int = 0) -> int:
+        """Turn messages that a crash caught in the hand-over to `unknown`, or to intents."""
         caught = [one for one in self._messages.values() if one.status == HANDING_OVER]
         for message in caught:
-            message.status, message.finished_at = UNKNOWN, now
-            message.reason = (
-                "the process ended while the mail server was answering: it may have arrived"
-            )
-        return len(caught)
+            message.reason = MAY_HAVE_ARRIVED
+            if 1 <= message.attempts <= resends_max:
+                message.status, message.next_attempt_at = INTENT, now
+            else:
+                message.status, message.finished_at = UNKNOWN, now
+        return sum(message.status == UNKNOWN for message in caught)
 
     def marketing_sent_at(self, address: str, since: int) -> list[int]:
         """Return when marketing mail left for an address, after an instant."""

@@ -96,6 +96,10 @@ class MemoryStateStore:
         """Return what could not be reduced, newest first."""
         return sorted(self._poison.items(), reverse=True)[:limit]
 
+    def poison_count(self) -> int:
+        """Return how many records could not be reduced."""
+        return len(self._poison)
+
     def segment_sizes(self) -> dict[str, int]:
         """Return the number of members of each segment."""
         return {name: len(members) for name, members in self._members.items()}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tailorbird.adapters.sqlite.connection import connect, connect_reader, transaction
-from tailorbird.ports.ledger import HANDING_OVER, UNKNOWN, Message
+from tailorbird.ports.ledger import HANDING_OVER, INTENT, MAY_HAVE_ARRIVED, UNKNOWN, Message
 
 _MIGRATIONS = Path(__file__).parent / "sql" / "ledger"
 _FIELDS = tuple(Message.__struct_fields__)
@@ -93,17 +93,18 @@ class SqliteLedger:
             (until, reason, now),
         )
 
-    def recover(self, now: int) -> int:
-        """Turn messages that a crash caught in the hand-over to `unknown`."""
-        return self._connection.execute(
-            "UPDATE message SET status = ?, finished_at = ?, reason = ? WHERE status = ?",
-            (
-                UNKNOWN,
-                now,
-                "the process ended while the mail server was answering: it may have arrived",
-                HANDING_OVER,
-            ),
-        ).rowcount
+    def recover(self, now: int, resends_max: int = 0) -> int:
+        """Turn messages that a crash caught in the hand-over to `unknown`, or to intents."""
+        with transaction(self._connection):
+            self._connection.execute(
+                "UPDATE message SET status = ?, next_attempt_at = ?, reason = ?"
+                " WHERE status = ? AND attempts BETWEEN 1 AND ?",
+                (INTENT, now, MAY_HAVE_ARRIVED, HANDING_OVER, resends_max),
+            )
+            return self._connection.execute(
+                "UPDATE message SET status = ?, finished_at = ?, reason = ? WHERE status = ?",
+                (UNKNOWN, now, MAY_HAVE_ARRIVED, HANDING_OVER),
+            ).rowcount
 
     def marketing_sent_at(self, address: str, since: int) -> list[int]:
         """Return when marketing mail left for an address, after an instant."""

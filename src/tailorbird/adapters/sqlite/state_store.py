@@ -134,6 +134,10 @@ class SqliteStateStore:
         )
         return rows.fetchall()
 
+    def poison_count(self) -> int:
+        """Return how many records could not be reduced."""
+        return self._number("SELECT count(*) FROM poison")
+
     def segment_sizes(self) -> dict[str, int]:
         """Return the number of members of each segment."""
         return dict(self._connection.execute("SELECT name, size FROM segment").fetchall())

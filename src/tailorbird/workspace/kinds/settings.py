@@ -114,6 +114,16 @@ SETTINGS: tuple[Setting, ...] = (
         "true",
     ),
     Setting(
+        "delivery",
+        "unknown",
+        str,
+        "unknown",
+        "What becomes of a message of which nobody can know whether it arrived (a crash or a lost"
+        " connection between its last byte and the server's answer): `keep` it as `unknown`, so"
+        " it may be missing; or `resend` it, at most twice, so it may arrive double.",
+        '"resend"',
+    ),
+    Setting(
         "sandbox",
         "is_on",
         bool,
@@ -279,6 +289,12 @@ def _check_time(value: str) -> tuple[Any, str | None]:
         return None, str(error)
 
 
+def _check_unknown(value: str) -> tuple[Any, str | None]:
+    if value in ("keep", "resend"):
+        return value, None
+    return None, f"{value!r} is neither keep nor resend"
+
+
 _CHECKS: dict[str, Any] = {
     "name": _check_line,
     "timezone": _check_zone,
@@ -289,6 +305,7 @@ _CHECKS: dict[str, Any] = {
     "marketing_per_day": _check_count,
     "quiet_from_minute": _check_time,
     "quiet_until_minute": _check_time,
+    "unknown": _check_unknown,
     "sandbox_addresses": _check_addresses,
 }
 

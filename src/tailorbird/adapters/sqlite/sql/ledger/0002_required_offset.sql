@@ -1,0 +1,1 @@
+ALTER TABLE message ADD COLUMN required_offset INTEGER NOT NULL DEFAULT 0;

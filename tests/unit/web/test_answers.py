@@ -1,0 +1,39 @@
+"""Bodies that are too large are read to their end, within a limit, before they are refused."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tailorbird.web.answers import DISCARDED_BYTES_MAX, BodyTooLarge, read_body
+
+PART = b"x" * 1_000_000
+
+
+@pytest.mark.parametrize("headers", [[], [(b"content-length", b"3000000")]])
+def test_the_rest_of_a_body_that_is_too_large_is_taken_before_the_refusal(
+    headers: list[tuple[bytes, bytes]],
+) -> None:
+    parts = [{"body": PART, "more_body": more} for more in (True, True, False)]
+    assert read(headers, parts) == 3
+
+
+def test_a_body_without_end_is_not_read_for_ever() -> None:
+    parts = [{"body": PART, "more_body": True}] * 100
+    assert read([], parts) < 3 + DISCARDED_BYTES_MAX // len(PART)
+
+
+def read(headers: list[tuple[bytes, bytes]], parts: list[dict[str, Any]]) -> int:
+    """Read a body with a limit of 500,000 bytes; return how many parts were asked for."""
+    asked = 0
+
+    async def receive() -> Any:
+        nonlocal asked
+        asked += 1
+        return {"type": "http.request", **parts[asked - 1]}
+
+    with pytest.raises(BodyTooLarge):
+        asyncio.run(read_body({"headers": headers}, receive, 500_000))
+    return asked
