@@ -382,6 +382,8 @@ class Reducer:
         """
         definition = self.workspace.journeys[journey]
         run = next((run for run in state.runs if run.journey == journey), None)
+        if run is not None:
+            definition = self._machine.definition(run) or definition
         conditions = [self._trigger_condition(state, definition, now)]
         if run is None and (started := state.started.get(journey)) is not None:
             conditions.append(
