@@ -136,6 +136,20 @@ def tokenize(text: str) -> list[Token]:
     return tokens
 
 
+def has_comment(text: str) -> bool:
+    """Say whether a text that can be cut into tokens holds a comment.
+
+    Raises:
+        ExpressionError: see `tokenize`.
+    """
+    at = 0
+    for token in tokenize(text):
+        if "--" in text[at : token.start]:
+            return True
+        at = token.end
+    return False
+
+
 def _token(text: str, at: int) -> Token:
     character = text[at]
     if character == "'":
