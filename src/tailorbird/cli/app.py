@@ -33,6 +33,7 @@ _COMMANDS = (
     ("doctor", "doctor:doctor", _RUN, "Look whether everything is in place."),
     ("init", "init:init", _WRITE, "Make a new workspace with commented examples and keys."),
     ("check", "check:check", _WRITE, "Check a workspace: every fault with its place and mend."),
+    ("fmt", "fmt:fmt", _WRITE, "Write the expressions of definitions in their canonical form."),
     ("profile", "profile:app", _ASK, "Show what is known of a person."),
     ("segment", "segment:app", _ASK, "List segments, show one, list its members."),
     ("explain", "explain:explain", _ASK, "Show why a mail was sent, or why not."),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -20,6 +21,8 @@ LENGTH_MAX = 20_000  # characters of one expression
 
 # Kinds of tokens.
 NAME, TEXT, NUMBER, DURATION, SIGN, END = "name", "text", "number", "duration", "sign", "end"
+# Kinds of pieces that are no tokens.
+SPACE, COMMENT, FAULT = "space", "comment", "fault"
 
 _YEARS_MAX = 1_000
 _UNITS = {
@@ -134,6 +137,31 @@ def tokenize(text: str) -> list[Token]:
         at, is_spaced = token.end, False
     tokens.append(Token(END, "", len(text), len(text)))
     return tokens
+
+
+def pieces(text: str) -> Iterator[Token]:
+    """Cut any text into pieces that join to it again: tokens, white space, comments, faults."""
+    at = 0
+    is_spaced = True
+    while at < len(text):
+        found = _SPACE.match(text, at)
+        kind = SPACE
+        if found is None and is_spaced:
+            found, kind = _COMMENT.match(text, at), COMMENT
+        if found is not None:
+            piece = Token(kind, found[0], at, found.end())
+        else:
+            try:
+                piece = _token(text, at)
+            except ExpressionError as error:
+                piece = Token(FAULT, "", at, min(at + max(error.length, 1), len(text)))
+        yield piece
+        at, is_spaced = piece.end, piece.kind in (SPACE, COMMENT)
+
+
+def has_comment(text: str) -> bool:
+    """Say whether a text holds a comment."""
+    return any(piece.kind == COMMENT for piece in pieces(text))
 
 
 def _token(text: str, at: int) -> Token:

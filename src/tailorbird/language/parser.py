@@ -17,7 +17,7 @@ PATH_PARTS_MAX = 20
 # Binding powers: what stands between two operands belongs to the side that binds stronger.
 LOOSEST, OR, AND, NOT, COMPARISON, SUM, PRODUCT = range(7)
 
-_COMPARISONS = ("=", "!=", "<", "<=", ">", ">=")
+COMPARISONS = ("=", "!=", "<", "<=", ">", ">=")
 _TESTS = ("between", "in", "like", "contains", "starts", "ends", "is", "not")
 _INFIX_WORDS = ("and", "or", *_TESTS, "where", *grammar.MODIFIERS)
 RESERVED = frozenset(("true", "false", "null", *_INFIX_WORDS))
@@ -150,7 +150,7 @@ class Parser:
                 left = self._arithmetic(left, start, PRODUCT)
             elif token.is_sign("+", "-") and power < SUM:
                 left = self._arithmetic(left, start, SUM)
-            elif (token.is_sign(*_COMPARISONS) or token.is_word(*_TESTS)) and power < COMPARISON:
+            elif (token.is_sign(*COMPARISONS) or token.is_word(*_TESTS)) and power < COMPARISON:
                 if is_compared:
                     raise self._chained(token)
                 left = self._comparison(left, start)
@@ -163,7 +163,7 @@ class Parser:
                 return left
 
     def _chained(self, token: Token) -> ExpressionError:
-        if not token.is_sign(*_COMPARISONS):
+        if not token.is_sign(*COMPARISONS):
             return self.unexpected("`and`, `or` or the end", ("and", "or"))
         return self.error(
             "comparisons cannot be chained",

@@ -31,6 +31,37 @@ def format_expression(node: tree.Node) -> str:
     return _text(node, LOOSEST)
 
 
+def format_lines(node: tree.Node, width: int) -> list[str]:
+    """Write an expression on as few lines as `width` characters allow, broken before and/or.
+
+    What holds no `and` or `or` at its top stays on one line, however long.
+
+    Example:
+        >>> from tailorbird.language.parser import parse
+        >>> format_lines(parse("any(a) and (any(b) or any(c))"), 16)
+        ['any(a)', 'and (', '  any(b)', '  or any(c)', ')']
+    """
+    whole = format_expression(node)
+    if len(whole) <= width or not isinstance(node, (tree.And, tree.Or)):
+        return [whole]
+    word, power = ("and", AND_POWER) if isinstance(node, tree.And) else ("or", OR)
+    lines: list[str] = []
+    for part in node.parts:
+        start = f"{word} " if lines else ""
+        written = start + _text(part, power)
+        is_open = isinstance(part, (tree.And, tree.Or)) and _written(part)[1] <= power
+        if len(written) <= width or not isinstance(part, (tree.And, tree.Or)):
+            lines.append(written)
+        elif is_open:
+            inner = format_lines(part, max(width - 2, 1))
+            lines += [f"{start}(", *(f"  {line}" for line in inner), ")"]
+        else:
+            # `and` within `or` needs no parentheses: what belongs together is indented.
+            first, *rest = format_lines(part, max(width - len(start), 1))
+            lines += [start + first, *(f"  {line}" for line in rest)]
+    return lines
+
+
 def format_duration(duration: Duration) -> str:
     """Write a duration of whole seconds in its largest whole unit.
 

@@ -2,7 +2,7 @@
 
 `from_json(to_json(tree)) == tree`. A node is an object with `node` (its kind) and its fields;
 fields that hold their default are left out. Durations are texts such as "24h", numbers are JSON
-numbers where a float names them exactly, else texts.
+numbers where a float names them exactly, else texts. `tree_schema` publishes the shape.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tailorbird.language.errors import ExpressionError
 from tailorbird.language.parser import parse
 from tailorbird.language.printer import format_duration, format_expression
 
-_KINDS: dict[str, type[tree.Node]] = {
+KINDS: dict[str, type[tree.Node]] = {
     kind.__name__: kind
     for kind in (
         tree.Number,
@@ -141,10 +141,10 @@ def _from_json(data: Any, place: str, depth: int) -> tree.Node:
         raise _fault(place, "it is nested more than 60 levels deep")
     if not isinstance(data, Mapping):
         raise _fault(place, f"an object was expected, found {type(data).__name__}")
-    kind = _KINDS.get(str(data.get("node")))
+    kind = KINDS.get(str(data.get("node")))
     if kind is None:
         raise _fault(
-            place, f"`node` is {str(data.get('node'))[:40]!r}; known are {', '.join(_KINDS)}"
+            place, f"`node` is {str(data.get('node'))[:40]!r}; known are {', '.join(KINDS)}"
         )
     names = {one.name for one in fields(kind)} - {"span"}
     unknown = sorted(set(map(str, data)) - names - {"node"})

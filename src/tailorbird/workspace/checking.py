@@ -8,6 +8,7 @@ from typing import Any
 
 from tailorbird.base.problems import Problem
 from tailorbird.language import tree
+from tailorbird.language.doubts import find_doubts
 from tailorbird.language.grammar import BOOLEAN, NUMBER_TYPE
 from tailorbird.language.needs import PointsScore
 from tailorbird.language.scope import BUILT_IN_EVENTS, JOURNEY, SCORE, SEGMENT, Scope
@@ -124,6 +125,9 @@ def check_types(expression: Expression, names: Names, *, has_cycles: bool) -> No
     faults = _checked(expression, scope)
     for fault in faults:
         expression.note(fault.message, fault.mend, _span(expression, fault))
+    if not faults:
+        for doubt in find_doubts(expression.node, expression.scalar.value):
+            expression.note(doubt.message, doubt.mend, _span(expression, doubt), is_warning=True)
     if not names.schema or is_stranger(expression.event, names):
         return
     events = names.schema.get("events") or None

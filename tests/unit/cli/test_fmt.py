@@ -1,0 +1,52 @@
+"""`tailorbird fmt` as it is called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tailorbird.cli.app import run
+from tailorbird.cli.output import OK, WRONG
+
+
+@pytest.fixture
+def segment(tmp_path: Path) -> Path:
+    file = tmp_path / "segments" / "a.yaml"
+    file.parent.mkdir()
+    file.write_bytes(b"when: ANY(a)\r\n")
+    return file
+
+
+def test_check_changes_nothing_and_says_so(
+    segment: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = str(segment.parents[1])
+    assert run(["fmt", folder, "--check"]) == WRONG
+    assert f"would change {segment}" in capsys.readouterr().out
+    assert segment.read_bytes() == b"when: ANY(a)\r\n"
+    assert run(["fmt", folder]) == OK
+    assert segment.read_bytes() == b"when: any(a)\r\n"
+    assert [one.name for one in segment.parent.iterdir()] == ["a.yaml"]
+    assert run(["fmt", str(segment), "--check"]) == OK
+
+
+def test_a_fault_exits_with_1(segment: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    segment.write_text("when: count(\n")
+    assert run(["fmt", str(segment)]) == WRONG
+    assert "segments/a.yaml:1:" in capsys.readouterr().out
+
+
+def test_one_expression(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["fmt", "--expression", "COUNT('Order Completed' within 48h)>3"]) == OK
+    assert capsys.readouterr().out == "count(order_completed within 2d) > 3\n"
+    assert run(["fmt", "--expression", "any(a) -- why"]) == WRONG
+    assert run(["fmt", "--expression", "any(a"]) == WRONG
+
+
+def test_other_files_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "schema.yaml"
+    file.write_text("events: {}\n")
+    assert run(["fmt", str(file)]) == WRONG
+    assert "is no definition with expressions" in capsys.readouterr().err
+    assert run(["fmt", str(tmp_path / "none")]) == WRONG
