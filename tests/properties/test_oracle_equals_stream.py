@@ -24,6 +24,7 @@ PERSON = Person(
     timezone="Europe/Berlin",
     segments=expressions.SEGMENTS,
     scores=expressions.SCORES,
+    interests=expressions.INTERESTS,
     lists=expressions.LISTS,
 )
 BARE = replace(PERSON, traits={})
@@ -61,6 +62,7 @@ def test_standing_conditions_are_settled_by_what_can_change_them(
         dict(zip(names, nodes, strict=True)),
         segments=BARE.segments,
         scores=BARE.scores,
+        interests=BARE.interests,
         lists={name: tuple(items) for name, items in BARE.lists.items()},
         standing={name: name for name in names},
     )

@@ -55,6 +55,7 @@ def check(
     counts = (
         ("segment", workspace.segments),
         ("score", workspace.scores),
+        ("interest", workspace.interests),
         ("journey", workspace.journeys),
         ("template", workspace.templates),
         ("list", workspace.lists),

@@ -59,6 +59,9 @@ def _show(profile: dict[str, Any]) -> None:
         rows.add_row("segment", membership["name"], f"since {membership['since']}")
     for name, value in sorted(profile["scores"].items()):
         rows.add_row("score", name, "none" if value is None else str(value))
+    for name, weights in sorted(profile["interests"].items()):
+        told = ", ".join(f"{one['value']} {one['weight']:g}" for one in weights)
+        rows.add_row("interest", name, told or "none yet")
     for run in profile["journeys"]:
         at = f"at {run['step']}, goes on {run['goes_on_at']}"
         rows.add_row("journey", run["journey"], at)

@@ -17,7 +17,7 @@ from tailorbird.language.calendar import is_zone
 from tailorbird.language.errors import ExpressionError
 from tailorbird.language.gliding import is_gliding
 from tailorbird.language.history import canonical, read_history, read_instant
-from tailorbird.language.needs import PointsScore
+from tailorbird.language.needs import Interest, PointsScore
 from tailorbird.language.oracle import Person, value_at
 from tailorbird.language.parser import parse
 from tailorbird.language.scope import Scope, find_cycle
@@ -37,6 +37,7 @@ class Given(TypedDict, total=False):
     timezone: str
     segments: Mapping[str, str | tree.Node] | None
     scores: Mapping[str, Any] | None
+    interests: Mapping[str, Any] | None
     lists: Mapping[str, Sequence[str]] | None
     predictions: Mapping[str, Any] | None
     clusters: Mapping[str, Any] | None
@@ -108,7 +109,7 @@ def changes(
         ValueError: an argument cannot be read.
     """
     node, person = _read(text, given)
-    if is_gliding(node, Scope(scores=person.scores)):
+    if is_gliding(node, Scope(scores=person.scores, interests=person.interests)):
         raise ExpressionError(
             "the value changes all the time",
             text=text,
@@ -150,6 +151,9 @@ def _read(text: str, given: Given) -> tuple[tree.Node, Person]:
         for name, part in (given.get("segments") or {}).items()
     }
     scores = {name: _score(name, part) for name, part in (given.get("scores") or {}).items()}
+    interests = {
+        name: interest_of(name, part) for name, part in (given.get("interests") or {}).items()
+    }
     lists = given.get("lists") or {}
     predictions = {
         (kind, name): canonical(value)
@@ -160,7 +164,9 @@ def _read(text: str, given: Given) -> tuple[tree.Node, Person]:
         for name, value in values.items()
     }
     node = parse(text)
-    scope = Scope(place="journey", segments=segments, scores=scores, lists=lists)
+    scope = Scope(
+        place="journey", segments=segments, scores=scores, lists=lists, interests=interests
+    )
     _, problems = check(node, scope, text)
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors:
@@ -173,6 +179,7 @@ def _read(text: str, given: Given) -> tuple[tree.Node, Person]:
         event=_trigger(given.get("event")),
         segments=segments,
         scores=scores,
+        interests=interests,
         lists={name: tuple(map(canonical, items)) for name, items in lists.items()},
         predictions=predictions,
     )
@@ -243,6 +250,26 @@ def _score(name: str, given: Any) -> tree.Node | PointsScore:
     if score.cap_per_day is not None and not score.glides:
         raise ValueError(f"score '{name}': cap_per_day needs half_life or linear_decay")
     return score
+
+
+def interest_of(name: str, given: Any) -> Interest:
+    """Read {"by": PATH, "points": [{"event", "points", "where", "by"}], "half_life": "30d"}."""
+    if isinstance(given, Interest):
+        return given
+    score = _score(name, given)
+    if not isinstance(score, PointsScore) or score.is_pooled:
+        raise ValueError(f"interest '{name}': give points, and half_life if they are to fade")
+    paths = [item.get("by") or given.get("by") for item in given.get("points", ())]
+    for path in paths:
+        if not isinstance(path, str) or not path:
+            raise ValueError(f"interest '{name}': by is {path!r}; name a property, e.g. category")
+    return Interest(
+        points=tuple(
+            (*points, tuple(path.split(".")))
+            for points, path in zip(score.points, paths, strict=True)
+        ),
+        half_life=score.half_life,
+    )
 
 
 def _span(name: str, score: Mapping[str, Any], key: str) -> int | None:

@@ -35,12 +35,36 @@ def read(parser: Parser, name: Token) -> tree.Node | None:
     if word in grammar.NAMED:
         if parser.in_where:
             raise faults.outside_where(parser, f"`{word}`", name)
+        if word == "interest":
+            return _interest(parser, name)
         text = _name_in_quotes(parser, f"{word}('...')", grammar.NAMED[word][1])
         return tree.Named(kind=word, name=text.value, span=parser.span(name.start))
     if word == "timestamp":
         text = _name_in_quotes(parser, "the instant", grammar.OTHER_CALLS[word])
         return tree.Instant(micros=_instant(parser, text), span=parser.span(name.start))
     return None
+
+
+def _interest(parser: Parser, name: Token) -> tree.Node:
+    parser.advance()
+    parser.advance()
+    texts: list[str] = []
+    while True:
+        if parser.token.kind != TEXT:
+            raise parser.unexpected(
+                "a text in quotes", mend=f"For example: {grammar.NAMED['interest'][1]}"
+            )
+        if texts and not parser.token.value:
+            raise parser.unexpected(
+                "a value that is not empty", mend="Leave it out for the top one."
+            )
+        texts.append(parser.advance().value)
+        if len(texts) == 2 or parser.token.value != ",":
+            break
+        parser.advance()
+    parser.expect_sign(")", "`)` after interest('...')")
+    of = texts[1] if len(texts) == 2 else ""
+    return tree.Named(kind="interest", name=texts[0], of=of, span=parser.span(name.start))
 
 
 def own_parts(parts: tuple[str, ...]) -> tuple[str, ...]:

@@ -255,6 +255,11 @@ class Emitter(ConditionEmitter):
                 raise CompileError(f"unknown score '{node.name}'")
             inner = score
             return self._within(("score", node.name), lambda: self.timing(inner))
+        if isinstance(node, tree.Named) and node.kind == "interest":
+            # All weights fade alike, so that their order stays.
+            interest = self.scope.interests.get(node.name)
+            fades = interest is not None and interest.half_life is not None
+            return CONTINUOUS if fades and node.of else STATIC
         if isinstance(node, tree.InSegment):
             return self._within(("segment", node.name), lambda: self.timing(self._segment(node)))
         return max((self.timing(child) for child in children(node)), default=STATIC)

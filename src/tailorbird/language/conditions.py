@@ -210,6 +210,14 @@ class ConditionEmitter(Emission):
         raise CompileError(f"`{node.name}(...)` is not available in live conditions yet")
 
     def _named(self, node: tree.Named, at: str) -> str:
+        if node.kind == "interest":
+            interest = self.scope.interests.get(node.name)
+            if interest is None:
+                raise CompileError(f"unknown interest '{node.name}'")
+            asked = f"{self.interest(interest)}, {interest.half_life}"
+            if not node.of:
+                return f"top_interest({asked})"
+            return f"interest_weight({asked}, {node.of!r}, {at})"
         if node.kind != "score":
             return f"from_json(v.named({node.kind!r}, {node.name!r}))"
         score = self.scope.scores.get(node.name)

@@ -47,6 +47,16 @@ GIVEN: dict[str, Any] = {
     },
     "segments": {"buyers": "count(order_completed) >= 2"},
     "scores": {"engagement": {"points": [{"event": "email_opened", "points": 5}]}},
+    "interests": {
+        "categories": {
+            "by": "category",
+            "points": [
+                {"event": "product_viewed", "points": 1},
+                {"event": "order_completed", "points": 5, "by": "products.category"},
+            ],
+            "half_life": "30d",
+        }
+    },
     "lists": {"urban_cities": ["Boston", "New York"]},
     "predictions": {"churn": 0.75},
     "clusters": {"customers": "big spenders"},
@@ -198,6 +208,14 @@ NAMES = (
     ),
     Construct(
         "prediction", "any", "what a model told of the person", "prediction('churn') > 0.7", "true"
+    ),
+    Construct(
+        "interest",
+        "string",
+        "the value that weighs most in an interest of the workspace;"
+        " with a second text, the weight of that value",
+        "interest('categories') = 'hats' and interest('categories', 'shoes') > 0",
+        "true",
     ),
     Construct(
         "cluster", "any", "the group that a model put the person in",

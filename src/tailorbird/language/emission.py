@@ -15,7 +15,7 @@ from tailorbird.base.numbers import SCALE
 from tailorbird.base.time import Duration
 from tailorbird.language import tree
 from tailorbird.language.accumulators import LATEST_CAP
-from tailorbird.language.needs import CompileError, Needs, PointsScore, Scope
+from tailorbird.language.needs import CompileError, Interest, Needs, PointsScore, Scope
 
 T = TypeVar("T")
 
@@ -183,6 +183,11 @@ class Emission:
             return f"decayed({parts}, {score.half_life}, {at})"
         sums = [f"sum_of({self._cell(cell)})[1]" for cell in self.needs.points(score)]
         return "(" + (" + ".join(sums) or "0") + ")"
+
+    def interest(self, interest: Interest) -> str:
+        """Return source of the (cell, points) pairs of an interest."""
+        cells = self.needs.interest(interest)
+        return f"({self._tuple([f'({self._cell(cell)}, {points})' for cell, points in cells])})"
 
     def point_cells(self, score: PointsScore) -> str:
         """Return source of the (cell, unit) pairs of a score."""

@@ -100,6 +100,9 @@ def counts_months(node: tree.Node) -> bool:
 def _glides(node: tree.Node, scope: Scope) -> bool:
     if counts_months(node) or is_now(node):
         return True
+    if isinstance(node, tree.Named) and node.kind == "interest" and node.of:
+        interest = (scope.interests or {}).get(node.name)
+        return interest is not None and interest.half_life is not None
     if not isinstance(node, tree.Named) or node.kind != "score":
         return False
     return _score_glides(node.name, scope, ())

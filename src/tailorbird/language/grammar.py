@@ -147,6 +147,7 @@ NAMED: dict[str, tuple[str, str]] = {
     "score": (NUMBER_TYPE, "score('engagement') >= 80"),
     "prediction": (ANY, "prediction('churn') > 0.7"),
     "cluster": (ANY, "cluster('customers') = 'big spenders'"),
+    "interest": (ANY, "interest('categories') = 'shoes'"),
 }
 ROOTS = ("traits", "context", "event", "geo", "weather")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tailorbird.base.problems import TailorbirdError
@@ -39,6 +39,18 @@ class PointsScore:
         return self.fades_over is not None or self.cap_per_day is not None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interest:
+    """Weights of the values of a property: (event, scaled points, filter, path of the value).
+
+    Each of the latest 1,000 matching events gives its points to its value (to each of a list);
+    points fade by `half_life` in microseconds, or stay.
+    """
+
+    points: tuple[tuple[str, int, tree.Node | None, tuple[str, ...]], ...]
+    half_life: int | None = None
+
+
 class CompileError(TailorbirdError):
     """The expression is well formed but cannot be kept live; the message names the mend."""
 
@@ -50,6 +62,7 @@ class Scope:
     segments: Mapping[str, tree.Node]
     scores: Mapping[str, tree.Node | PointsScore]
     lists: Mapping[str, tuple[str, ...]]
+    interests: Mapping[str, Interest] = field(default_factory=dict)
 
 
 def horizon_of(window: Duration) -> int:
@@ -156,6 +169,22 @@ class Needs:
             )
             ids.append(self.keep(spec))
         return ids
+
+    def interest(self, interest: Interest) -> list[tuple[int, int]]:
+        """Keep the series of an interest; return (cell, points) for each kind of event."""
+        return [
+            (
+                self.latest(
+                    tree.Selector(event=event, path=path, where=where),
+                    cap=LATEST_CAP,
+                    window=None,
+                    path=path,
+                    has_values=True,
+                ),
+                points,
+            )
+            for event, points, where, path in interest.points
+        ]
 
 
 def _text(where: tree.Node | None) -> str:

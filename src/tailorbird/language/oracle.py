@@ -16,10 +16,10 @@ from typing import Any
 from tailorbird.base.numbers import SCALE, divide_half_even
 from tailorbird.base.time import DAY, from_micros
 from tailorbird.events.event import Event
-from tailorbird.language import decay, tree
+from tailorbird.language import decay, interests, tree
 from tailorbird.language.accumulators import LATEST_CAP
 from tailorbird.language.calendar import day_of, is_zone, zone_of
-from tailorbird.language.needs import PointsScore
+from tailorbird.language.needs import Interest, PointsScore
 from tailorbird.language.oracle_history import Aggregation, cap_of
 from tailorbird.language.oracle_values import (
     ARITHMETIC,
@@ -64,6 +64,7 @@ class Person:
     event: Mapping[str, Any] | None = None
     segments: Mapping[str, tree.Node] = field(default_factory=dict)
     scores: Mapping[str, tree.Node | PointsScore] = field(default_factory=dict)
+    interests: Mapping[str, Interest] = field(default_factory=dict)
     lists: Mapping[str, Sequence[str]] = field(default_factory=dict)
     predictions: Mapping[tuple[str, str], Any] = field(default_factory=dict)
     latest_cap: int = LATEST_CAP
@@ -265,12 +266,30 @@ class _Moment:
         return own if isinstance(own, str) and is_zone(own) else self.person.timezone
 
     def _named(self, node: tree.Named) -> Value:
+        if node.kind == "interest":
+            return self._interest(node)
         if node.kind != "score":
             return from_json(self.person.predictions.get((node.kind, node.name)))
         score = self.person.scores.get(node.name)
         if isinstance(score, PointsScore):
             return self._points(score)
         return None if score is None else self._once(("score", node.name), score)
+
+    def _interest(self, node: tree.Named) -> Value:
+        interest = self.person.interests.get(node.name)
+        if interest is None:
+            return None
+        given: list[tuple[int, int, str]] = []
+        for name, points, where, path in interest.points:
+            selector = tree.Selector(event=name, path=path, where=where)
+            latest = tree.Aggregate(kind="favourite", selectors=(selector,))
+            for event in self._aggregation(latest).selected(selector):
+                value = from_json(event_property(event.properties, event.context, path))
+                given += [(event.timestamp, points, one) for one in interests.texts_of(value)]
+        if node.of:
+            return interests.weight_at(given, interest.half_life, node.of, self.now)
+        weights = interests.order_of(given, interest.half_life)
+        return max(sorted(weights), key=lambda one: weights[one]) if weights else None
 
     def _points(self, score: PointsScore) -> int:
         """All points are added up exactly and rounded once, to nine places."""

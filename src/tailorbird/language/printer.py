@@ -166,7 +166,8 @@ def _atom(node: tree.Node) -> str:
         case tree.InSegment():
             return f"in segment({quoted(node.name)})"
         case tree.Named():
-            return f"{node.kind}({quoted(node.name)})"
+            value = f", {quoted(node.of)}" if node.of else ""
+            return f"{node.kind}({quoted(node.name)}{value})"
         case tree.Call():
             if node.name == "now":
                 return "now"

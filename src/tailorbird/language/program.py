@@ -13,11 +13,11 @@ from typing import Any, Protocol
 
 from tailorbird.base.numbers import divide, divide_half_even
 from tailorbird.events.event import Event
-from tailorbird.language import accumulators, calendar, crossings, decay, runtime, tree
+from tailorbird.language import accumulators, calendar, crossings, decay, interests, runtime, tree
 from tailorbird.language.accumulators import NEVER, Cell, Cells, CellSpec
 from tailorbird.language.compiler import Emitter
 from tailorbird.language.folding import READ_EVENT, fold_lines, groups_of, indent, settle_lines
-from tailorbird.language.needs import Needs, PointsScore, Scope
+from tailorbird.language.needs import Interest, Needs, PointsScore, Scope
 from tailorbird.language.shape import children, is_condition
 from tailorbird.language.values import Moment, Value, event_property, from_json, lookup
 
@@ -77,9 +77,10 @@ class Program:
         segments: Mapping[str, tree.Node] | None = None,
         scores: Mapping[str, tree.Node | PointsScore] | None = None,
         lists: Mapping[str, tuple[str, ...]] | None = None,
+        interests: Mapping[str, Interest] | None = None,
         standing: Mapping[str, str] | None = None,
     ) -> None:
-        self._scope = Scope(segments or {}, scores or {}, lists or {})
+        self._scope = Scope(segments or {}, scores or {}, lists or {}, interests or {})
         self._needs = Needs()
         self._nodes = dict(expressions)
         self._standing = dict(standing or {})
@@ -89,6 +90,8 @@ class Program:
         self._by_clock: set[str] = set()
         self._functions: dict[str, Any] = {}
         self._evaluators, sources = self._compile_expressions()
+        for interest in self._scope.interests.values() if standing is not None else ():
+            self._needs.interest(interest)  # kept also where no expression asks it: people look
         self._takers = {} if standing is None else self._compile_takers(sources)
         self._settlers = self._compile_settlers(sources)
         self._adders: Mapping[str, _Add] | None = None
@@ -219,6 +222,12 @@ class Program:
             (name, value(view.cells, view, now), bool(cells) and self._is_capped(cells, view))
             for name, value, cells in explainer
         ]
+
+    def interests(self, name: str, view: ViewLike, now: int, limit: int) -> list[tuple[str, float]]:
+        """Return the heaviest values of an interest with their weights in points."""
+        interest = self._scope.interests[name]
+        cells = tuple((view.cells.get(one), points) for one, points in Needs().interest(interest))
+        return interests.top_interests(cells, interest.half_life, now, limit)
 
     def _is_capped(self, cells: Iterable[int], view: ViewLike) -> bool:
         return any(len(view.cells.get(one, ())) >= self.specs[one].cap for one in cells)
@@ -416,6 +425,7 @@ _NAMES: dict[str, Any] = {
     "first_crossing": crossings.first_crossing,
     "first_flip": crossings.first_flip,
     "from_json": from_json,
+    "interest_weight": interests.interest_weight,
     "items_of": runtime.items_of,
     "length": runtime.length,
     "like": runtime.like,
@@ -440,6 +450,7 @@ _NAMES: dict[str, Any] = {
     "subtract": runtime.subtract,
     "sum_crossing": crossings.sum_crossing,
     "sum_of": runtime.sum_of,
+    "top_interest": interests.top_interest,
     "trim_latest": accumulators.trim_latest,
     "trim_times": accumulators.trim_times,
     "unpack": accumulators.unpack,

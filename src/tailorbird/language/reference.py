@@ -12,6 +12,7 @@ from tailorbird.base.time import parse_micros
 from tailorbird.events.event import Event, order_of
 from tailorbird.language import constructs, tree
 from tailorbird.language.accumulators import LATEST_CAP, Cells
+from tailorbird.language.api import interest_of
 from tailorbird.language.grammar import AGGREGATES
 from tailorbird.language.needs import PointsScore
 from tailorbird.language.parser import parse
@@ -114,6 +115,7 @@ def state_bytes(expression: str, count: int) -> int:
         {"example": parse(expression)},
         segments={name: parse(text) for name, text in given["segments"].items()},
         scores={name: _points(score) for name, score in given["scores"].items()},
+        interests={name: interest_of(name, one) for name, one in given["interests"].items()},
         lists={name: tuple(lines) for name, lines in given["lists"].items()},
     )
     if not program.specs:

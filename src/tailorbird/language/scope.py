@@ -8,7 +8,7 @@ from typing import Any
 
 from tailorbird.events.event import NAME_OF_CALL
 from tailorbird.language import tree, walk
-from tailorbird.language.needs import PointsScore
+from tailorbird.language.needs import Interest, PointsScore
 
 SEGMENT, SCORE, JOURNEY, FILTER = "segment", "score", "journey", "filter"
 
@@ -52,6 +52,7 @@ class Scope:
     name: str = ""
     segments: Mapping[str, tree.Node] | None = None
     scores: Mapping[str, tree.Node | PointsScore] | None = None
+    interests: Mapping[str, Interest] | None = None
     lists: Collection[str] | None = None
     events: Mapping[str, Mapping[str, str]] | None = None
     traits: Mapping[str, str] | None = None
@@ -65,6 +66,7 @@ class References:
 
     segments: set[str] = field(default_factory=set)
     scores: set[str] = field(default_factory=set)
+    interests: set[str] = field(default_factory=set)
     predictions: set[str] = field(default_factory=set)
     clusters: set[str] = field(default_factory=set)
     lists: set[str] = field(default_factory=set)
@@ -85,6 +87,7 @@ def references(root: tree.Node) -> References:
                     "score": found.scores,
                     "prediction": found.predictions,
                     "cluster": found.clusters,
+                    "interest": found.interests,
                 }[node.kind].add(node.name)
             case tree.ListRef():
                 found.lists.add(node.name)

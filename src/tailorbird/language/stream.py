@@ -25,7 +25,11 @@ class Stream:
     def __init__(self, node: tree.Node, person: Person) -> None:
         lists = {name: tuple(items) for name, items in person.lists.items()}
         self._program = Program(
-            {"answer": node}, segments=person.segments, scores=person.scores, lists=lists
+            {"answer": node},
+            segments=person.segments,
+            scores=person.scores,
+            lists=lists,
+            interests=person.interests,
         )
         self._person = person
         self._cells: Cells = {}

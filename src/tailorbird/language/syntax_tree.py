@@ -176,7 +176,7 @@ _TUPLES_OF_NAMES = {
     ("Aggregate", "by"),
 }
 _DURATIONS = ("duration", "within", "over", "after")
-_NAMES = ("name", "event", "op", "kind", "root")
+_NAMES = ("name", "event", "op", "kind", "root", "of")
 _VALUES = {"Text": str, "Boolean": bool}
 
 

@@ -219,7 +219,11 @@ class InSegment(Node):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named(Node):
-    """`score('x')`, `prediction('x')`, `cluster('x')`: kind and name."""
+    """`score('x')`, `prediction('x')`, `cluster('x')`, `interest('x')`: kind and name.
+
+    `of` is the value that `interest('x', 'value')` weighs; empty for the one that weighs most.
+    """
 
     kind: str
     name: str
+    of: str = ""

@@ -286,10 +286,13 @@ class _Checker:
             "score": self.scope.scores,
             "prediction": self.scope.predictions,
             "cluster": self.scope.clusters,
+            "interest": self.scope.interests,
         }[node.kind]
         self._check_name(node, node.kind, node.name, known)
         if node.kind == "score":
             self._check_cycle(node, "score", node.name)
+        if node.kind == "interest":
+            return NUMBER_TYPE if node.of else STRING
         return grammar.NAMED[node.kind][0]
 
     def _path(self, node: tree.Path) -> str:

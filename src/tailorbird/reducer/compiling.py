@@ -36,6 +36,7 @@ def program_of(workspace: Workspace) -> Program:
         expressions,
         segments={name: segment.when for name, segment in workspace.segments.items()},
         scores=scores_of(workspace.scores),
+        interests={name: one.weights for name, one in workspace.interests.items()},
         lists=workspace.lists,
         standing={key_of(name): name for name in workspace.segments},
     )

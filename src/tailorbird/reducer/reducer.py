@@ -41,6 +41,8 @@ from tailorbird.reducer.reduction import Reduction
 from tailorbird.segments.membership import key_of
 from tailorbird.workspace.definitions import Branch, JourneyDefinition, Unless, Workspace
 
+# Of each interest, the values that a snapshot tells.
+INTERESTS_SHOWN = 10
 # Deadlines fired for one profile in one call; more than any sound definition asks for.
 FIRINGS_MAX = 10_000
 
@@ -341,7 +343,8 @@ class Reducer:
         """Return the profile in plain JSON values as templates and the API see it.
 
         Keys: traits, context, segments (name -> since, microseconds), scores (name -> number or
-        None), consents (topic -> bool), created_at, updated_at (microseconds).
+        None), interests (name -> [{value, weight}], heaviest first), consents (topic -> bool),
+        created_at, updated_at (microseconds).
         """
         view = ProfileView(state, self._timezone)
         return {
@@ -351,6 +354,13 @@ class Reducer:
             "scores": {
                 name: to_plain(self.program.evaluate(score_key(name), view, now)[0])
                 for name in self.workspace.scores
+            },
+            "interests": {
+                name: [
+                    {"value": value, "weight": weight}
+                    for value, weight in self.program.interests(name, view, now, INTERESTS_SHOWN)
+                ]
+                for name in self.workspace.interests
             },
             "consents": {topic: consent.is_given for topic, consent in state.consents.items()},
             "created_at": state.created_at,

@@ -101,6 +101,7 @@ def scope_of(
         "event": {**trigger, "properties": trigger.get("properties", {})},
         "segments": segments,
         "scores": profile["scores"],
+        "interests": profile["interests"],
         "links": {"unsubscribe_url": unsubscribe_url},
         "workspace": {
             "name": settings.name,

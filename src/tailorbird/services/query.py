@@ -141,6 +141,7 @@ class Query:
                 {"segment": name, "at": format_micros(at)} for name, at in next_asked.items()
             ],
             "scores": seen["scores"],
+            "interests": seen["interests"],
             "consents": seen["consents"],
             "journeys": [
                 {

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tailorbird.base.numbers import SCALE
 from tailorbird.base.time import DAY, Duration
 from tailorbird.language import tree
-from tailorbird.language.needs import PointsScore
+from tailorbird.language.needs import Interest, PointsScore
 from tailorbird.language.parser import parse
 
 EVENTS = ("a", "b", "c")
@@ -48,6 +48,17 @@ SCORES: dict[str, tree.Node | PointsScore] = {
     "even": PointsScore(points=(("a", SCALE, None),), fades_over=2 * DAY, cap_per_day=SCALE),
     "kept": PointsScore(points=(("a", 2 * SCALE, None), ("b", -SCALE, None)), half_life=None),
     "sum": parse("count(a within 3d) * 2 + sum(b.p)"),
+}
+INTERESTS = {
+    "letters": Interest(
+        points=(
+            ("a", 5 * SCALE, None, ("q",)),
+            ("b", 2 * SCALE, parse("p >= 1", in_where=True), ("q",)),
+            ("c", SCALE, None, ("items", "k")),
+        ),
+        half_life=HALF_LIFE,
+    ),
+    "kept": Interest(points=(("a", SCALE, None, ("q",)), ("c", -SCALE, None, ("q",)))),
 }
 LISTS = {"cities": ("Rome", "Bonn"), "empty": ()}
 
@@ -325,7 +336,9 @@ def _arithmetic(values: st.SearchStrategy[tree.Node]) -> st.SearchStrategy[tree.
 
 
 numeric = st.recursive(numeric_leaves, _arithmetic, max_leaves=3)
-value_edges = of_values(("first", "last", "favourite"))
+value_edges = of_values(("first", "last", "favourite")) | st.sampled_from(tuple(INTERESTS)).map(
+    lambda name: tree.Named(kind="interest", name=name)
+)
 
 # A count against a constant is what people write most, and what the compiler treats by itself.
 _countable = st.one_of(
@@ -341,6 +354,14 @@ _compared = comparisons_of(numeric, numbers | numbers | numeric)
 _fading = comparisons_of(
     st.sampled_from(("fading", "fading", "falling", "capped", "even")).map(
         lambda name: tree.Named(kind="score", name=name)
+    ),
+    numbers,
+)
+_weighed = comparisons_of(
+    st.builds(
+        lambda name, value: tree.Named(kind="interest", name=name, of=value),
+        st.sampled_from(tuple(INTERESTS)),
+        st.sampled_from(TEXTS),
     ),
     numbers,
 )
@@ -367,6 +388,7 @@ condition_leaves: st.SearchStrategy[tree.Node] = st.one_of(
     chains(),
     sinces(),
     _fading,
+    _weighed,
     _edges,
     _asked,
     _tests_of(_TRAITS_NUMERIC, _TRAITS_TEXTUAL),

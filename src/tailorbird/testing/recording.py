@@ -302,6 +302,7 @@ def _line(reducer: Reducer, store: _Store, profile_id: int, data: bytes) -> byte
             "next": [[name, format_micros(at)] for name, at in reducer.next_changes(state)],
             "segments": {name: format_micros(at) for name, at in sorted(seen["segments"].items())},
             "scores": seen["scores"],
+            "interests": seen["interests"],
             "traits": seen["traits"],
         }
     )

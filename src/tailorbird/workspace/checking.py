@@ -10,7 +10,7 @@ from tailorbird.base.problems import Problem
 from tailorbird.language import tree
 from tailorbird.language.doubts import find_doubts
 from tailorbird.language.grammar import BOOLEAN, NUMBER_TYPE
-from tailorbird.language.needs import PointsScore
+from tailorbird.language.needs import Interest, PointsScore
 from tailorbird.language.scope import BUILT_IN_EVENTS, JOURNEY, SCORE, SEGMENT, Scope
 from tailorbird.language.types import check
 from tailorbird.language.walk import nodes
@@ -36,6 +36,7 @@ class Names:
 
     segments: Mapping[str, list[Expression]] = field(default_factory=dict)
     scores: Mapping[str, list[Expression]] = field(default_factory=dict)
+    interests: Mapping[str, Interest] = field(default_factory=dict)
     lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     segment_nodes: Mapping[str, tree.Node] = field(default_factory=dict)
     score_nodes: Mapping[str, tree.Node | PointsScore] = field(default_factory=dict)
@@ -43,11 +44,19 @@ class Names:
 
     def of(self, kind: str) -> Mapping[str, Any]:
         """Return the definitions of a kind by name."""
-        return {"segment": self.segments, "score": self.scores, "list": self.lists}[kind]
+        return {
+            "segment": self.segments,
+            "score": self.scores,
+            "interest": self.interests,
+            "list": self.lists,
+        }[kind]
 
     def expressions(self, reference: Reference) -> list[Expression]:
         """Return the expressions of the segment or score that a reference names."""
-        return [] if reference.kind == "list" else self.of(reference.kind).get(reference.name, [])
+        if reference.kind in ("interest", "list"):
+            return []
+        known = self.segments if reference.kind == "segment" else self.scores
+        return known.get(reference.name, [])
 
 
 def references(expression: Expression) -> list[Reference]:
@@ -59,6 +68,8 @@ def references(expression: Expression) -> list[Reference]:
                 found.append(Reference("segment", node.name, node.span))
             case tree.Named(kind="score"):
                 found.append(Reference("score", node.name, node.span))
+            case tree.Named(kind="interest"):
+                found.append(Reference("interest", node.name, node.span))
             case tree.ListRef():
                 found.append(Reference("list", node.name, node.span))
     return sorted(found, key=lambda one: one.span)
@@ -165,6 +176,7 @@ def _scope(expression: Expression, names: Names, *, has_cycles: bool) -> Scope:
         place=SCORE if expression.place == FILTER else expression.place,
         segments=segments,
         scores=scores,
+        interests=names.interests,
         lists=names.lists,
     )
 

@@ -5,12 +5,10 @@ What an expression is for everybody new is asked of the compiled form with an em
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from tailorbird.base.time import DAY
-from tailorbird.language import tree
-from tailorbird.language.needs import CompileError, PointsScore
+from tailorbird.language.needs import CompileError
 from tailorbird.language.program import Program, View
+from tailorbird.workspace.checking import Names
 from tailorbird.workspace.expressions import FILTER, Expression
 
 # Any instant will do: nothing has happened. A Thursday noon in 2026.
@@ -19,16 +17,20 @@ _SOME_NOW = 20_454 * DAY + DAY // 2
 
 def check_compiled(
     expression: Expression,
-    segments: Mapping[str, tree.Node],
-    scores: Mapping[str, tree.Node | PointsScore],
-    lists: Mapping[str, tuple[str, ...]],
+    known: Names,
 ) -> None:
     """Note what cannot be kept live, and warn of a segment that holds for the empty profile."""
     if expression.place == FILTER:
         return
     whole = (0, len(expression.text))
     try:
-        program = Program({"asked": expression.node}, segments=segments, scores=scores, lists=lists)
+        program = Program(
+            {"asked": expression.node},
+            segments=known.segment_nodes,
+            scores=known.score_nodes,
+            interests=known.interests,
+            lists=known.lists,
+        )
     except CompileError as error:
         expression.note(str(error), "", whole)
         return

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tailorbird.base.time import Duration
+from tailorbird.language.needs import Interest
 from tailorbird.language.tree import Node
 
 
@@ -46,6 +47,16 @@ class ScoreDefinition:
     half_life: Duration | None = None
     linear_decay: Duration | None = None
     cap_per_day: int | None = None  # scaled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterestDefinition:
+    """Which values of a property a person cares for: points for each, by what the person did."""
+
+    name: str
+    title: str
+    description: str
+    weights: Interest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +190,7 @@ class Workspace:
     settings: WorkspaceSettings = field(default_factory=WorkspaceSettings)
     segments: Mapping[str, SegmentDefinition] = field(default_factory=dict)
     scores: Mapping[str, ScoreDefinition] = field(default_factory=dict)
+    interests: Mapping[str, InterestDefinition] = field(default_factory=dict)
     journeys: Mapping[str, JourneyDefinition] = field(default_factory=dict)
     templates: Mapping[str, TemplateDefinition] = field(default_factory=dict)
     lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

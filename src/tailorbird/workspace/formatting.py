@@ -26,7 +26,7 @@ from tailorbird.workspace.kinds.segment import read_segment
 from tailorbird.workspace.source import Source
 
 WIDTH = 100  # characters of a line
-FOLDERS = ("segments", "scores", "journeys")
+FOLDERS = ("segments", "scores", "interests", "journeys")
 
 _HEADER = re.compile(r"[|>][-+0-9]*[ \t]*")
 _INDENT = re.compile(r" *(?:- +)*")
@@ -69,7 +69,7 @@ def _expressions(source: Source) -> list[Expression]:
     if folder == "segments":
         segment = read_segment(source, name)
         found = [segment.when] if segment is not None else []
-    elif folder == "scores":
+    elif folder in ("scores", "interests"):
         score = read_score(source, name)
         if score is not None:
             found = [score.value, *(row.where for row in score.points)]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 FILES = ("tailorbird.toml", "schema.yaml")
-FOLDERS = ("segments", "scores", "journeys", "templates", "lists")
+FOLDERS = ("segments", "scores", "interests", "journeys", "templates", "lists")
 ENDINGS = {
     "segments": ("yaml", "yml"),
     "scores": ("yaml", "yml"),
+    "interests": ("yaml", "yml"),
     "journeys": ("yaml", "yml"),
     "templates": ("liquid", "html", "mjml"),
     "lists": ("txt",),

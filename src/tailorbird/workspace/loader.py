@@ -17,6 +17,7 @@ from tailorbird.language.needs import PointsScore
 from tailorbird.workspace import checking, layout, names
 from tailorbird.workspace.compiling import check_compiled
 from tailorbird.workspace.definitions import (
+    InterestDefinition,
     JourneyDefinition,
     ScoreDefinition,
     ScorePoints,
@@ -27,6 +28,7 @@ from tailorbird.workspace.definitions import (
     WorkspaceSettings,
 )
 from tailorbird.workspace.expressions import Expression
+from tailorbird.workspace.kinds.interest import InterestFile, read_interest
 from tailorbird.workspace.kinds.journey import JourneyFile, read_journey
 from tailorbird.workspace.kinds.listing import read_list
 from tailorbird.workspace.kinds.schema import read_schema
@@ -100,6 +102,7 @@ class _Reading:
     schema: dict[str, Any] = field(default_factory=dict)
     segments: dict[str, SegmentFile | None] = field(default_factory=dict)
     scores: dict[str, ScoreFile | None] = field(default_factory=dict)
+    interests: dict[str, InterestFile | None] = field(default_factory=dict)
     journeys: dict[str, JourneyFile | None] = field(default_factory=dict)
     templates: dict[str, TemplateDefinition | None] = field(default_factory=dict)
     lists: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -151,6 +154,8 @@ class _Reading:
                 self.segments[name] = read_segment(source, name)
             case "scores":
                 self.scores[name] = read_score(source, name)
+            case "interests":
+                self.interests[name] = read_interest(source, name)
             case "journeys":
                 self.journeys[name] = read_journey(source, name)
             case "templates":
@@ -178,15 +183,16 @@ def _warn_of_stray(source: Source) -> None:
 def _check(reading: _Reading, check_template: TemplateCheck | None) -> None:
     known = _names(reading)
     has_cycles = checking.check_cycles(known)
-    for score in reading.scores.values():
-        for row in score.points if score is not None else ():
-            _warn_of_event(row.event, row.event_scalar, known)
+    rows = [row for score in reading.scores.values() if score is not None for row in score.points]
+    rows += [row for one in reading.interests.values() if one is not None for row in one.rows]
+    for row in rows:
+        _warn_of_event(row.event, row.event_scalar, known)
     for expression in _all_expressions(reading):
         before = expression.fault_count
         checking.check_types(expression, known, has_cycles=has_cycles)
         is_sound = expression.fault_count == before
         if is_sound and not has_cycles and checking.is_whole(expression, known):
-            check_compiled(expression, known.segment_nodes, known.score_nodes, known.lists)
+            check_compiled(expression, known)
     for journey in reading.journeys.values():
         if journey is not None:
             _check_journey(reading, journey, known)
@@ -203,6 +209,7 @@ def _names(reading: _Reading) -> checking.Names:
             for name, one in reading.segments.items()
         },
         scores={name: _score_expressions(one) for name, one in reading.scores.items()},
+        interests={name: one.weights for name, one in reading.interests.items() if one is not None},
         lists=reading.lists,
         segment_nodes={
             name: one.when.node
@@ -251,6 +258,8 @@ def _all_expressions(reading: _Reading) -> list[Expression]:
     ]
     for score in reading.scores.values():
         found += _score_expressions(score)
+    for interest in reading.interests.values():
+        found += interest.expressions if interest is not None else []
     for journey in reading.journeys.values():
         found += journey.conditions if journey is not None else []
     return found
@@ -303,6 +312,13 @@ def _build(reading: _Reading, version: str) -> Workspace:
             if one is not None and one.when is not None
         },
         scores={name: _score(one) for name, one in reading.scores.items() if one is not None},
+        interests={
+            name: InterestDefinition(
+                name=name, title=one.title, description=one.description, weights=one.weights
+            )
+            for name, one in reading.interests.items()
+            if one is not None
+        },
         journeys={name: _journey(one) for name, one in reading.journeys.items() if one is not None},
         templates={name: one for name, one in reading.templates.items() if one is not None},
         lists=reading.lists,

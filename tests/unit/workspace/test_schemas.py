@@ -13,13 +13,18 @@ import pytest
 import yaml
 
 from tailorbird.workspace.definitions import Workspace
-from tailorbird.workspace.kinds import journey, schema, score, segment, settings, template
+from tailorbird.workspace.kinds import interest, journey, schema, score, segment, settings, template
 from tailorbird.workspace.loader import parse_workspace
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SCHEMAS = files("tailorbird.workspace") / "schemas"
 SCAFFOLD = REPOSITORY / "src/tailorbird/workspace/scaffold"
-KIND_OF_FOLDER = {"segments": "segment", "scores": "score", "journeys": "journey"}
+KIND_OF_FOLDER = {
+    "segments": "segment",
+    "scores": "score",
+    "interests": "interest",
+    "journeys": "journey",
+}
 
 WORKSPACES = [
     SCAFFOLD,
@@ -87,6 +92,7 @@ def test_schemas_are_schemas_and_describe_every_key(kind: str) -> None:
     [
         ("segment", segment.KEYS),
         ("score", score.KEYS),
+        ("interest", interest.KEYS),
         ("journey", journey.KEYS),
         ("template", template.KEYS),
         ("schema", schema.KEYS),

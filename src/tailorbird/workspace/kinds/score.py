@@ -54,7 +54,7 @@ def read_score(source: Source, name: str) -> ScoreFile | None:
             "value",
         )
     half_life, linear_decay, cap_per_day = _read_fading(section)
-    rows = [_read_row(row) for row in section.items("points", "points for an event", POINT_KEYS)]
+    rows = [read_row(row) for row in section.items("points", "points for an event", POINT_KEYS)]
     return ScoreFile(
         name=name,
         title=section.text("title") or name.replace("-", " ").replace("_", " ").capitalize(),
@@ -71,14 +71,7 @@ def _read_fading(section: Section) -> tuple[Duration | None, Duration | None, in
     for key in _FADING:
         if "value" in section and key in section:
             section.note(f"`{key}` belongs to `points`", "Remove it.", key)
-    spans = {key: section.duration(key) for key in ("half_life", "linear_decay")}
-    for key, span in spans.items():
-        if span is not None and span.months:
-            section.note(
-                f"`{key}` cannot be counted in months or years",
-                "They differ in length; write days, such as 30d.",
-                key,
-            )
+    spans = {key: read_fixed_span(section, key) for key in ("half_life", "linear_decay")}
     if all(key in section for key in spans):
         section.note(
             "points fade either by `half_life` or by `linear_decay`", "Keep one.", "linear_decay"
@@ -96,7 +89,20 @@ def _read_fading(section: Section) -> tuple[Duration | None, Duration | None, in
     return spans["half_life"], spans["linear_decay"], number
 
 
-def _read_row(section: Section) -> PointsRow | None:
+def read_fixed_span(section: Section, key: str) -> Duration | None:
+    """Read a span that must not be counted in months."""
+    span = section.duration(key)
+    if span is not None and span.months:
+        section.note(
+            f"`{key}` cannot be counted in months or years",
+            "They differ in length; write days, such as 30d.",
+            key,
+        )
+    return span
+
+
+def read_row(section: Section) -> PointsRow | None:
+    """Read event, points and filter; what is wrong is noted in the source."""
     event = section.required("event", "order_completed")
     points = section.required("points", "10")
     name = snake_case(event.value) if event is not None else ""
