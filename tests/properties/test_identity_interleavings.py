@@ -13,12 +13,17 @@ from tailorbird.profiles.state import decode
 from tailorbird.services.advance import Engine
 from tailorbird.services.append import Appender
 from tailorbird.services.forward import forward_hand_overs
-from tailorbird.testing.building import START, journey, send, workspace_of
+from tailorbird.testing.building import START, branch, journey, send, workspace_of
 from tailorbird.testing.embedded import World, changes_of, event_draft
 
+THANKS = journey(
+    "thanks",
+    (branch("which", "in segment('keen')", (send("for_keen"),), (send("for_new"),)),),
+    event="order_completed",
+)
 WORKSPACE = workspace_of(
     {"keen": "count(viewed within 9d) >= 3", "buyers": "count(order_completed) >= 1"},
-    journeys=[journey("thanks", (send("mail"),), event="order_completed")],
+    journeys=[THANKS],
 )
 RUNS = round(200 * float(os.environ.get("TAILORBIRD_EFFORT", "1")))
 SEED = int(os.environ.get("TAILORBIRD_SEED", "7"))
@@ -99,7 +104,7 @@ class Host:
                         state.parked,
                         state.expected,
                     )
-            mails += [row.profile_id for row in store.outbox(0, 1_000)]
+            mails += [(row.profile_id, b"for_keen" in row.body) for row in store.outbox(0, 1_000)]
         events = sum(one.kind == EVENT for one in self.world.log.read(0, 10_000))
         return people, sorted(mails), events
 
