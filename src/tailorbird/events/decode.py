@@ -19,6 +19,7 @@ from tailorbird.base.hashing import hash64
 from tailorbird.base.names import snake_case
 from tailorbird.base.time import EARLIEST, LATEST, parse_micros
 from tailorbird.events.event import NAME_OF_CALL, Event, order_of
+from tailorbird.events.identifiers import IdentityRules, context_identifiers
 from tailorbird.events.refusal import Refusal, Rule, excerpt
 
 ITEM_BYTES_MAX = 32 * 1024
@@ -27,29 +28,7 @@ BATCH_ITEMS_MAX = 2_500
 DEPTH_MAX = 32
 IDENTIFIER_LENGTH_MAX = 512
 CALLS = frozenset({"identify", "track", "page", "screen", "group", "alias"})
-
-# Values that clients send for nobody in particular: they never identify.
-BLOCKED_VALUES = frozenset(
-    {
-        "",
-        "-1",
-        "0",
-        "00000000-0000-0000-0000-000000000000",
-        "[object object]",
-        "anonymous",
-        "false",
-        "guest",
-        "n/a",
-        "na",
-        "nan",
-        "nil",
-        "none",
-        "null",
-        "true",
-        "undefined",
-        "unknown",
-    }
-)
+_RULES = IdentityRules()
 
 
 @dataclass(slots=True)
@@ -337,7 +316,10 @@ def _identifiers(
         phone = event.properties.get("phone")
         if isinstance(phone, str) and phone.startswith("+") and phone[1:].isdigit():
             found.append(("phone", phone))
-    return found
+    if found and event.context:
+        found += context_identifiers(event.context)
+    # Without a context or an identify there is nothing to put in order: most events.
+    return found if len(found) < 2 or found[-1][0] == "anonymous_id" else _RULES.sorted(found)
 
 
 def _previous(message: Mapping[str, Any], call: str) -> list[tuple[str, str]]:
@@ -367,7 +349,7 @@ def _identifier(message: Mapping[str, Any], key: str) -> str | None:
     value = _clean_text(value.strip(), key)
     if len(value) > IDENTIFIER_LENGTH_MAX:
         raise _Failed(Rule.TOO_LARGE, key, value)
-    return None if value.lower() in BLOCKED_VALUES else value
+    return None if _RULES.is_blocked(key, value) else value
 
 
 def _text(message: Mapping[str, Any], key: str) -> str | None:

@@ -6,7 +6,11 @@
    person: the two merge. The winner has a user id, else is older, else has the smaller id.
 3. Two known users never merge by sharing a device or an address: an anonymous id goes over to the
    user who used it last, an e-mail address or phone number stays with the first.
+   External ids and two addresses of one person are no reason either: a user id alone decides.
 4. `alias` says that two are one person: they merge even where both are known users.
+5. A person has a limited number of values of each kind. One more is not linked and a merge that
+   would bring more does not happen; the event goes to the strongest identifier's profile all the
+   same. What is there stays: a limit never tears a link. A merge by alias is not limited.
 """
 
 from __future__ import annotations
@@ -16,12 +20,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from tailorbird.events.event import profile_id_of
-
-Identifier = tuple[str, str]
+from tailorbird.events.identifiers import Identifier, IdentityRules, kind_of
 
 USER = "user_id"
 # Points at a profile directly; used by our own events, never linked.
 PROFILE = "profile_id"
+DEFAULT_RULES = IdentityRules()
 _SHARED = frozenset({"anonymous_id", "device"})
 
 
@@ -31,6 +35,7 @@ class Known(Protocol):
     def find(self, kind: str, value: str) -> int | None: ...
     def has_user(self, profile_id: int) -> bool: ...
     def known_since(self, profile_id: int) -> int | None: ...
+    def identifiers(self, profile_id: int) -> list[Identifier]: ...
 
 
 @dataclass(slots=True)
@@ -50,7 +55,10 @@ class Resolution:
 
 
 def resolve(
-    identifiers: Sequence[Identifier], previous: Sequence[Identifier], known: Known
+    identifiers: Sequence[Identifier],
+    previous: Sequence[Identifier],
+    known: Known,
+    rules: IdentityRules = DEFAULT_RULES,
 ) -> Resolution:
     """Resolve the identifiers of one event, strongest first; `previous` are an alias call's."""
     found = [known.find(kind, value) for kind, value in identifiers]
@@ -62,16 +70,20 @@ def resolve(
     if target is None:
         target = _new_profile(identifiers[0], known)
     out = Resolution(target)
+    counts = _Counts(known, rules)
     for identifier, one in zip(identifiers, found, strict=True):
         if one is None:
-            out.links.append(identifier)
+            if counts.take(out.profile_id, identifier):
+                out.links.append(identifier)
             continue
         other = out.survivor(one)
         if other == out.profile_id:
             continue
         if not known.has_user(other) or (user is None and not known.has_user(out.profile_id)):
-            _merge(out, other, known, user)
-        elif identifier[0] in _SHARED:
+            if counts.join(out.profile_id, other):
+                _merge(out, other, known, user)
+                counts.rename(out.merges[-1])
+        elif identifier[0] in _SHARED and counts.take(out.profile_id, identifier):
             out.links.append(identifier)
     for identifier, one in zip(previous, elders, strict=True):
         if one is None:
@@ -79,6 +91,54 @@ def resolve(
         elif (other := out.survivor(one)) != out.profile_id:
             _merge(out, other, known, user)
     return out
+
+
+class _Counts:
+    """The identifiers of the profiles of one event, counted when somebody gets one more."""
+
+    def __init__(self, known: Known, rules: IdentityRules) -> None:
+        self._known = known
+        self._rules = rules
+        self._of: dict[int, set[Identifier]] = {}
+
+    def take(self, profile_id: int, identifier: Identifier) -> bool:
+        """Count one more for a profile; say whether the limit allows it."""
+        mine = self._identifiers(profile_id)
+        # A new user id comes here for a profile without one, or by alias: never one too many.
+        if identifier[0] != USER and self._count(mine, identifier[0]) >= self._rules.limit(
+            identifier[0]
+        ):
+            return False
+        mine.add(identifier)
+        return True
+
+    def join(self, left: int, right: int) -> bool:
+        """Say whether two profiles may become one; a kind already over its limit does not grow."""
+        mine, others = self._identifiers(left), self._identifiers(right)
+        return all(
+            self._count(mine | others, kind)
+            <= max(self._rules.limit(kind), self._count(mine, kind), self._count(others, kind))
+            for kind in {kind for kind, _ in mine | others}
+        )
+
+    def rename(self, merge: tuple[int, int]) -> None:
+        """Note a merge (loser, winner)."""
+        loser_id, winner_id = merge
+        self._of[winner_id] = self._identifiers(winner_id) | self._identifiers(loser_id)
+
+    def _count(self, identifiers: set[Identifier], kind: str) -> int:
+        name = kind_of(kind)
+        return sum(kind_of(one) == name for one, _ in identifiers)
+
+    def _identifiers(self, profile_id: int) -> set[Identifier]:
+        found = self._of.get(profile_id)
+        if found is None:
+            found = self._of[profile_id] = set(
+                self._known.identifiers(profile_id)
+                if self._known.known_since(profile_id) is not None
+                else ()
+            )
+        return found
 
 
 def winner_of(left: int, right: int, known: Known, *, left_has_user: bool = False) -> int:

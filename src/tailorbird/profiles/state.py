@@ -92,6 +92,8 @@ class ProfileState(msgspec.Struct, array_like=True):
     parked: list[Record] = []  # records that wait for it
     absorbed: list[str] = []  # merge ids already taken over
     deadline: int | None = None  # the earliest of all that this profile waits for
+    # Merge ids whose loser has not come, with the cells that a back-fill filled meanwhile.
+    expected: dict[str, list[int]] = {}
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -39,6 +39,26 @@ def tombstone(state: ProfileState, merge: Merge, now: int) -> ProfileState:
     )
 
 
+def expect(winner: ProfileState, merge_id: str) -> None:
+    """Note at once that a loser's state will come, also where the record itself has to wait."""
+    if merge_id not in winner.absorbed:
+        winner.expected.setdefault(merge_id, [])
+
+
+def drop_filled(winner: ProfileState, loser: ProfileState, merge_id: str) -> None:
+    """Take from a loser's state what a back-fill of the winner has read since they merged.
+
+    Losers that the loser itself still expects come to the winner: it expects them from here on.
+    """
+    filled = winner.expected.pop(merge_id, [])
+    for cell in filled:
+        loser.cells.pop(cell, None)
+    for other, before in loser.expected.items():
+        if other not in winner.absorbed:
+            known = winner.expected.get(other, [])
+            winner.expected[other] = sorted({*known, *before, *filled})
+
+
 def absorb(
     program: Program, winner: ProfileState, loser: ProfileState, merge_id: str, now: int
 ) -> None:

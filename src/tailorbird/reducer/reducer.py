@@ -86,6 +86,8 @@ class Reducer:
         if state is None:
             state = self._newborn(record)
         out = Reduction(state)
+        if record.kind == MERGE_IN:
+            merging.expect(state, _decode_merge(record.body).merge_id)
         if record.kind == ABSORB:
             self._absorb(out, record)
         elif state.waiting_for and merging.must_park(state, record):
@@ -266,6 +268,7 @@ class Reducer:
             self._fire(out, record.now)
         at = max(waited_since if waited_since is not None else record.now, absorbed.loser_now)
         loser = decode(absorbed.state)
+        merging.drop_filled(state, loser, absorbed.merge_id)
         was_member = dict(state.segments)
         merging.absorb(self.program, state, loser, absorbed.merge_id, at)
         for segment, since in loser.segments.items():
@@ -303,6 +306,8 @@ class Reducer:
         out = Reduction(state)
         if not state.merged_into:
             state.cells = dict(sorted({**state.cells, **cells}.items()))
+            for merge_id, filled in state.expected.items():
+                state.expected[merge_id] = sorted({*filled, *cells})
             self.program.prune(state.cells, now)
             for segment in [name for name in state.segments if name not in self.workspace.segments]:
                 del state.segments[segment]

@@ -26,12 +26,13 @@ from tailorbird.events.event import (
     encode,
     partition_of,
 )
+from tailorbird.events.identifiers import Identifier, IdentityRules
 from tailorbird.ports.clock import Clock
 from tailorbird.ports.event_log import Draft, EventLog
 from tailorbird.ports.identity_store import IdentityStore
 from tailorbird.ports.log_writer import ACCEPTED, DUPLICATE, Answer, EventDraft
 from tailorbird.ports.suppression_store import SuppressionChange, SuppressionStore
-from tailorbird.profiles.identity import PROFILE, resolve
+from tailorbird.profiles.identity import DEFAULT_RULES, PROFILE, resolve
 
 SuppressionRule = Callable[[Event, int], Sequence[SuppressionChange]]
 
@@ -52,7 +53,10 @@ class Appender:
         suppression: SuppressionStore,
         clock: Clock,
         suppression_rule: SuppressionRule,
+        rules: IdentityRules = DEFAULT_RULES,
     ) -> None:
+        """`rules` say which identifiers count; they concern what is written from here on."""
+        self._rules = rules
         self._log = log
         self._identity = identity
         self._suppression = suppression
@@ -71,7 +75,7 @@ class Appender:
             LogProblem: the log refuses; nothing was stored, the same call may be repeated.
         """
         now = self._clock.now()
-        batch = _Batch(self._identity, self._log.end())
+        batch = _Batch(self._identity, self._log.end(), self._rules)
         fresh: set[int] = set()
         placed: list[tuple[str, int, int]] = []  # status, index in the batch, profile id
         for event in events:
@@ -191,8 +195,11 @@ class Recent:
 class _Batch:
     """The drafts of one commit, and what they will mean for identity once they are stored."""
 
-    def __init__(self, store: IdentityStore, end: int) -> None:
+    def __init__(self, store: IdentityStore, end: int, rules: IdentityRules) -> None:
         self.drafts: list[Draft] = []
+        self._rules = rules
+        self._linked: dict[int, list[Identifier]] = {}
+        self._losers: dict[int, list[int]] = {}
         self._store = store
         self._end = end
         self._links: dict[tuple[str, str], int] = {}
@@ -207,18 +214,20 @@ class _Batch:
             profile_id = self._resolve(int(value))
             self._append(EVENT, profile_id, event.body, event.dedup)
             return profile_id
-        found = resolve(event.identifiers, event.previous, self)
+        found = resolve(event.identifiers, event.previous, self, self._rules)
         profile_id = found.profile_id
         for loser_id, winner_id in found.merges:
             merge = Merge(hash_text("merge", winner_id, loser_id), winner_id, loser_id)
             self._append(MERGE_OUT, loser_id, encode(merge))
             self._append(MERGE_IN, winner_id, encode(merge))
             self._redirects[loser_id] = winner_id
+            self._losers.setdefault(winner_id, []).append(loser_id)
             if self._store.has_user(loser_id) or loser_id in self._users:
                 self._users.add(winner_id)
         if found.links:
             self._append(LINK, profile_id, encode(Links(found.links)))
             self._since.setdefault(profile_id, self._end + len(self.drafts))
+            self._linked.setdefault(profile_id, []).extend(found.links)
             for link in found.links:
                 self._links[link] = profile_id
                 if link[0] == "user_id":
@@ -234,6 +243,16 @@ class _Batch:
         if found is None:
             found = self._store.find(kind, value)
         return None if found is None else self._resolve(found)
+
+    def identifiers(self, profile_id: int) -> list[Identifier]:
+        """Return the identifiers that point at a profile, this batch's links included."""
+        found: dict[Identifier, None] = {}
+        people = [profile_id]
+        for one in people:
+            found.update(dict.fromkeys(self._store.identifiers(one)))
+            found.update(dict.fromkeys(self._linked.get(one, ())))
+            people += self._losers.get(one, ())
+        return [one for one in found if self.find(*one) == profile_id]
 
     def has_user(self, profile_id: int) -> bool:
         """Say whether a user id points at the profile."""

@@ -36,6 +36,9 @@ class People:
             for (kind, _), found in self.links.items()
         )
 
+    def identifiers(self, profile_id: int) -> list[Identifier]:
+        return [one for one in self.links if self.find(*one) == profile_id]
+
     def known_since(self, profile_id: int) -> int | None:
         return self.since.get(profile_id)
 
