@@ -140,6 +140,7 @@ def test_what_is_said_to_hold_never_does_not_hold(parts: list[tree.Node], traits
             "traits": traits,
             "segments": expressions.SEGMENTS,
             "scores": expressions.SCORES,
+            "interests": expressions.INTERESTS,
             "lists": expressions.LISTS,
         }
         assert evaluate(text, events, "2026-01-01T12:00:00Z", **given_too) is not True  # type: ignore[arg-type]
