@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tailorbird.language import evaluate, parse, tree
 from tailorbird.language.doubts import find_doubts
+from tailorbird.language.errors import ExpressionError
 from tailorbird.language.printer import format_expression
 from tailorbird.testing import expressions
 from tailorbird.workspace.loader import parse_workspace
@@ -143,4 +144,8 @@ def test_what_is_said_to_hold_never_does_not_hold(parts: list[tree.Node], traits
             "interests": expressions.INTERESTS,
             "lists": expressions.LISTS,
         }
-        assert evaluate(text, events, "2026-01-01T12:00:00Z", **given_too) is not True  # type: ignore[arg-type]
+        try:
+            found = evaluate(text, events, "2026-01-01T12:00:00Z", **given_too)  # type: ignore[arg-type]
+        except ExpressionError:
+            return  # an interest is a text, and these expressions compare it with anything
+        assert found is not True
