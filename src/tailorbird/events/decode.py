@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from tailorbird.base.hashing import hash64
-from tailorbird.base.names import snake_case
+from tailorbird.base.names import nearest, snake_case
 from tailorbird.base.time import EARLIEST, LATEST, parse_micros
 from tailorbird.events.event import NAME_OF_CALL, Event, order_of
 from tailorbird.events.identifiers import IdentityRules, context_identifiers
@@ -212,7 +212,9 @@ def _accept(
         raise _Failed(Rule.NOT_AN_OBJECT, "event", message)
     call = call or _text(message, "type") or ""
     if call not in CALLS:
-        detail = f"type {excerpt(call)!r} is none of {', '.join(sorted(CALLS))}"
+        close = nearest(call, CALLS)
+        meant = f"; did you mean {close}?" if close else ""
+        detail = f"type {excerpt(call)!r} is none of {', '.join(sorted(CALLS))}{meant}"
         raise _Failed(Rule.UNKNOWN_CALL if call else Rule.MISSING, "type", call, detail)
     user_id = _identifier(message, "userId")
     anonymous_id = _identifier(message, "anonymousId")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from enum import Enum
+from itertools import islice
 from typing import Any
 
 _EXCERPT_MAX = 80
@@ -64,6 +66,14 @@ class Refusal:
 
 def excerpt(value: Any) -> str:
     """Return a value as short printable text."""
-    text = repr(value) if not isinstance(value, str) else value
+    text = value if isinstance(value, str) else _as_json(value)
     text = "".join(c if c.isprintable() else "\ufffd" for c in text[: _EXCERPT_MAX + 1])
     return text if len(text) <= _EXCERPT_MAX else text[: _EXCERPT_MAX - 1] + "…"
+
+
+def _as_json(value: Any) -> str:
+    try:
+        # Cut before a value of any size is written out.
+        return "".join(islice(json.JSONEncoder(ensure_ascii=False).iterencode(value), 100))
+    except (TypeError, ValueError, RecursionError):
+        return repr(value)

@@ -87,7 +87,9 @@ def resolve(
             out.links.append(identifier)
     for identifier, one in zip(previous, elders, strict=True):
         if one is None:
-            out.links.append(identifier)
+            # What is known already is who was meant: the other kinds of that value stay free.
+            if not any(elder is not None for elder in elders):
+                out.links.append(identifier)
         elif (other := out.survivor(one)) != out.profile_id:
             _merge(out, other, known, user)
     return out
