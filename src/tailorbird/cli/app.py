@@ -38,7 +38,9 @@ _COMMANDS = (
     ("segment", "segment:app", _ASK, "List segments, show one, list its members."),
     ("explain", "explain:explain", _ASK, "Show why a mail was sent, or why not."),
     ("replay", "history:replay", _HISTORY, "Reduce the log again and compare with the state."),
-    ("rebuild", "history:rebuild", _HISTORY, "Make the state anew from the log."),
+    ("rebuild", "history:rebuild", _HISTORY, "Make the state anew from the log, as lived."),
+    ("recompute", "history:recompute", _HISTORY, "Make all people anew by today's definitions."),
+    ("refold", "history:refold", _HISTORY, "Make one person anew by today's definitions."),
 )
 
 

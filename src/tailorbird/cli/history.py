@@ -1,13 +1,15 @@
-"""`tailorbird replay` and `tailorbird rebuild`: the log reduced again, as lived."""
+"""`tailorbird replay`, `rebuild`, `recompute`, `refold`: the log reduced again."""
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import tempfile
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack, closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from cyclopts import Parameter
 
@@ -15,9 +17,13 @@ from tailorbird import bootstrap
 from tailorbird.bootstrap.definitions import workspace_loader
 from tailorbird.cli import output
 from tailorbird.cli.output import OUTSIDE, Failure
+from tailorbird.cli.reading import nobody, open_query, reference_of
 from tailorbird.ports.state_store import StateStore
 from tailorbird.services.advance import RECORDS_PER_COMMIT
+from tailorbird.services.publish import Publisher
 from tailorbird.services.replay import differences, replay_engine
+
+T = TypeVar("T")
 
 _SHOWN_MAX = 20
 
@@ -109,6 +115,68 @@ def rebuild(*, data: Path = Path("data"), batch: int = RECORDS_PER_COMMIT) -> in
         f"{profiles:,} profiles made anew from the log. The old state lies in {before}."
     )
     return output.OK
+
+
+def recompute(*, data: Path = Path("data")) -> int:
+    """Make all people anew from all their events, by today's definitions.
+
+    Quietly: segments fill and empty, nobody is mailed for it, and who is inside a journey goes on.
+    The server must run.
+
+    ```
+    tailorbird recompute --data shop-data
+    ```
+
+    Parameters
+    ----------
+    data
+        The data folder.
+    """
+    _engines(data)
+    version = asyncio.run(_publisher(data, Publisher.recompute))
+    output.console().print(
+        f"All people are being made anew by version {version[:8]}. `tailorbird doctor` and /health"
+        " tell when the engines are done."
+    )
+    return output.OK
+
+
+def refold(person: str, /, *, data: Path = Path("data"), reason: str = "asked for") -> int:
+    """Make one person anew from all their events, by today's definitions, quietly.
+
+    The server must run.
+
+    ```
+    tailorbird refold user_id:17850 --data shop-data
+    ```
+
+    Parameters
+    ----------
+    person
+        KIND:VALUE, such as user_id:17850 or email:ada@shop.example; a bare user id; or p_...
+    data
+        The data folder.
+    reason
+        Kept in the log.
+    """
+    with open_query(data) as query:
+        profile_id = query.profile_id(reference_of(person))
+    if profile_id is None:
+        raise nobody(person)
+    asyncio.run(_publisher(data, lambda publisher: publisher.refold(profile_id, reason)))
+    output.console().print(f"{person} is being made anew.")
+    return output.OK
+
+
+async def _publisher(data: Path, act: Callable[[Publisher], Awaitable[T]]) -> T:
+    if not bootstrap.is_writer_listening(data):
+        raise Failure(f"no server runs on {data}", "Start `tailorbird serve` on it.", code=OUTSIDE)
+    writer = bootstrap.open_writer_client(data)
+    try:
+        with closing(bootstrap.open_control(data)) as control:
+            return await act(Publisher(control, writer))
+    finally:
+        await writer.close()
 
 
 def _reduce(

@@ -12,6 +12,7 @@ from tailorbird.base.hashing import hash64
 EVENT = "event"
 TICK = "tick"  # time passed: fires the due deadlines of a partition
 ACTIVATE = "activate"  # a published version of the workspace becomes live in a partition
+REFOLD = "refold"  # a profile is made anew from its events, by today's definitions
 LINK = "link"  # identifiers that from here on point at the profile; the identity store's source
 MERGE_OUT = "merge_out"  # in the loser's partition: hand your state over
 MERGE_IN = "merge_in"  # in the winner's partition: wait for the loser's state
@@ -68,10 +69,20 @@ class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Activate(msgspec.Struct, frozen=True, array_like=True):
-    """Body of an `activate` record: from here on this workspace version is live."""
+    """Body of an `activate` record: from here on this workspace version is live.
+
+    With `is_recompute` all profiles are made anew from their events as well.
+    """
 
     version: str
     engine_version: str
+    is_recompute: bool = False
+
+
+class Refold(msgspec.Struct, frozen=True, array_like=True):
+    """Body of a `refold` record."""
+
+    reason: str
 
 
 class Merge(msgspec.Struct, frozen=True, array_like=True):

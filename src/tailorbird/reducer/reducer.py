@@ -13,7 +13,6 @@ from typing import Any
 import msgspec
 
 from tailorbird.base.hashing import hash64
-from tailorbird.base.time import format_micros
 from tailorbird.events.event import (
     ABSORB,
     EVENT,
@@ -25,40 +24,32 @@ from tailorbird.events.event import (
     Record,
     decode_event,
 )
-from tailorbird.journeys.asking import Asking, walk
-from tailorbird.journeys.effects import SendMessage
-from tailorbird.journeys.machine import Machine
 from tailorbird.language.accumulators import Cells
-from tailorbird.language.plain import to_plain
-from tailorbird.language.program import Program
 from tailorbird.profiles.fold import fold_event
-from tailorbird.profiles.state import Condition, ProfileState, decode
+from tailorbird.profiles.state import ProfileState, decode
 from tailorbird.profiles.view import ProfileView
 from tailorbird.reducer import merging
-from tailorbird.reducer.compiling import program_of, score_key
 from tailorbird.reducer.effects import HandOver, MembershipChange
+from tailorbird.reducer.reading import StateReader
 from tailorbird.reducer.reduction import Reduction
 from tailorbird.segments.membership import key_of
-from tailorbird.workspace.definitions import Branch, JourneyDefinition, Unless, Workspace
+from tailorbird.workspace.definitions import JourneyDefinition, Workspace
 
-# Of each interest, the values that a snapshot tells.
-INTERESTS_SHOWN = 10
 # Deadlines fired for one profile in one call; more than any sound definition asks for.
 FIRINGS_MAX = 10_000
+
+# Traits, context and accumulators alone matter in it.
+Facts = ProfileState
 
 _decode_merge = msgspec.msgpack.Decoder(Merge).decode
 _decode_absorb = msgspec.msgpack.Decoder(Absorb).decode
 
 
-class Reducer:
+class Reducer(StateReader):
     """All definitions of one workspace version, compiled."""
 
     def __init__(self, workspace: Workspace) -> None:
-        self.workspace = workspace
-        self.program: Program = program_of(workspace)
-        self._asking = Asking(workspace, self.program)
-        self._machine = Machine(workspace, self._asking)
-        self._timezone = workspace.settings.timezone
+        super().__init__(workspace)
         self._segments = tuple(workspace.segments)
         self._rank = {name: rank for rank, name in enumerate(self._segments)}
         self._keys = {name: key_of(name) for name in self._segments}
@@ -320,6 +311,25 @@ class Reducer:
             out.effects += self._machine.adopt(state, now, timezone, previous._machine)
         return self._close(out)
 
+    def refold(self, state: ProfileState, now: int, facts: Facts | None) -> Reduction:
+        """Put what all its events come to in the place of what a profile has come to, quietly.
+
+        Runs go on; consents stay, since a merge has the stricter one win.
+        """
+        facts = facts or self.no_facts()
+        state.traits, state.cells = facts.traits, {}
+        state.context, state.context_at = facts.context, facts.context_at
+        return self.activate(state, now, facts.cells, self)
+
+    def no_facts(self) -> Facts:
+        """Return the facts of somebody who did nothing."""
+        return ProfileState(profile_id=0, created_at=0, updated_at=0, origin=0)
+
+    def fold_facts(self, facts: Facts, event: Event) -> None:
+        """Add an event to facts, in place."""
+        fold_event(facts, event)
+        self.program.add(facts.cells, event, event.timestamp)
+
     def new_cells(self, previous: Reducer | None) -> frozenset[int]:
         """Return the ids of accumulators that `previous` did not keep, or not for long enough."""
         known = {} if previous is None else previous.program.specs
@@ -341,105 +351,6 @@ class Reducer:
     def merge_cells(self, left: Cells, right: Cells) -> Cells:
         """Merge two sets of accumulators: equal to folding the union of their events."""
         return self.program.merge(left, right, 0)
-
-    # -- reading ---------------------------------------------------------------------------------
-
-    def snapshot(self, state: ProfileState, now: int) -> dict[str, Any]:
-        """Return the profile in plain JSON values as templates and the API see it.
-
-        Keys: traits, context, segments (name -> since, microseconds), scores (name -> number or
-        None), interests (name -> [{value, weight}], heaviest first), consents (topic -> bool),
-        created_at, updated_at (microseconds).
-        """
-        view = ProfileView(state, self._timezone)
-        return {
-            "traits": {name: trait.value for name, trait in state.traits.items()},
-            "context": state.context,
-            "segments": dict(state.segments),
-            "scores": {
-                name: to_plain(self.program.evaluate(score_key(name), view, now)[0])
-                for name in self.workspace.scores
-            },
-            "interests": {
-                name: [
-                    {"value": value, "weight": weight}
-                    for value, weight in self.program.interests(name, view, now, INTERESTS_SHOWN)
-                ]
-                for name in self.workspace.interests
-            },
-            "consents": {topic: consent.is_given for topic, consent in state.consents.items()},
-            "created_at": state.created_at,
-            "updated_at": state.updated_at,
-        }
-
-    def exit_of(self, state: ProfileState, effect: SendMessage, now: int) -> Condition | None:
-        """Ask the exit condition of an effect's journey; None where it has none.
-
-        A run that finishes a former version of its journey is asked that version's.
-        """
-        name = effect.journey
-        runs = (run for run in state.runs if (run.journey, run.key) == (name, effect.run_key))
-        version = next((run.version for run in runs), "")
-        definition = (
-            self.workspace.former.get((name, version))
-            if version
-            else self.workspace.journeys.get(name)
-        )
-        if definition is None or definition.exit is None:
-            return None
-        return self._asking.exit(state, definition, effect.trigger, now, version)
-
-    def why_not(self, state: ProfileState, journey: str, now: int) -> list[Condition]:
-        """Return the conditions of a journey in the order they are asked, as they stand at `now`.
-
-        Raises:
-            KeyError: no such journey.
-        """
-        definition = self.workspace.journeys[journey]
-        run = next((run for run in state.runs if run.journey == journey), None)
-        if run is not None:
-            definition = self._machine.definition(run) or definition
-        conditions = [self._trigger_condition(state, definition, now)]
-        if run is None and (started := state.started.get(journey)) is not None:
-            conditions.append(
-                Condition(
-                    step="re-entry",
-                    text=f"re-entry: {_describe_reentry(definition)}",
-                    holds=self._machine.may_enter_again(state, definition, now),
-                    values=[("last started", format_micros(started.last_at))],
-                    at=now,
-                )
-            )
-        if definition.exit is not None:
-            trigger, version = (run.trigger, run.version) if run else (None, "")
-            asked = self._asking.exit(state, definition, trigger, now, version)
-            conditions.append(_negated(asked, "unless"))
-        for step in walk(definition.steps):
-            if isinstance(step, Unless):
-                conditions.append(
-                    _negated(self._asking.step(state, definition, step, run, now), "unless")
-                )
-            elif isinstance(step, Branch):
-                conditions.append(self._asking.step(state, definition, step, run, now))
-        return conditions
-
-    def _trigger_condition(
-        self, state: ProfileState, journey: JourneyDefinition, now: int
-    ) -> Condition:
-        if journey.trigger.segment is not None:
-            trigger = {"segment": journey.trigger.segment, "timestamp": now}
-            return self._asking.trigger(state, journey, trigger, now)
-        text = f"{journey.trigger.event} happened"
-        if journey.trigger.where is not None:
-            text += f" with {journey.trigger.where_text}"
-        holds = journey.name in state.started or (
-            journey.trigger.where is None and self._asking.has_happened(state, journey, now)
-        )
-        return Condition(step="trigger", text=text, holds=holds, values=[], at=now)
-
-    def next_changes(self, state: ProfileState) -> Iterable[tuple[str, int]]:
-        """Return (segment, instant at which its membership is next asked)."""
-        return sorted(state.deadlines.items(), key=lambda item: item[1])
 
     def _newborn(self, record: Record) -> ProfileState:
         return ProfileState(
@@ -476,22 +387,3 @@ def _trigger_of(event: Event) -> dict[str, Any]:
         "timestamp": event.timestamp,
         "properties": event.properties,
     }
-
-
-def _negated(asked: Condition, word: str) -> Condition:
-    """Turn a condition that stops a run into one that lets it pass."""
-    return Condition(
-        step=asked.step,
-        text=f"{word} {asked.text}",
-        holds=not asked.holds,
-        values=asked.values,
-        at=asked.at,
-    )
-
-
-def _describe_reentry(journey: JourneyDefinition) -> str:
-    if journey.reentry == "once":
-        return "once per person"
-    if journey.reentry == "always":
-        return "whenever it is triggered, one run at a time"
-    return "after a pause since the last start"

@@ -18,6 +18,7 @@ from tailorbird.events.event import (
     ACTIVATE,
     LINK,
     PARTITIONS,
+    REFOLD,
     TICK,
     Activate,
     Record,
@@ -27,9 +28,9 @@ from tailorbird.language.accumulators import Cells
 from tailorbird.ports.event_log import EventLog
 from tailorbird.ports.state_store import StateStore
 from tailorbird.profiles.state import ProfileState
-from tailorbird.reducer.reducer import Reducer
+from tailorbird.reducer.reducer import Facts, Reducer
 from tailorbird.reducer.reduction import Reduction
-from tailorbird.services.backfill import backfill
+from tailorbird.services.backfill import backfill, refold
 from tailorbird.services.working_set import WorkingSet, pages
 from tailorbird.workspace.definitions import Workspace
 
@@ -78,6 +79,7 @@ class Engine:
         self._is_careful = False
         self._reducers: dict[str, Reducer] = {"": Reducer(_EMPTY)}
         self._backfills: dict[tuple[str, str], dict[int, Cells]] = {}
+        self._refolded: tuple[int, dict[int, Facts]] | None = None
         self._outbox_done: dict[str, int] = {}
         self._work = WorkingSet(state)
         self._seen = self._work.offset
@@ -143,10 +145,14 @@ class Engine:
         for record in records:
             if record.offset <= self.offset:
                 continue  # committed before the batch had to be done again
+            if record.kind != ACTIVATE:
+                self._refolded = None
             if record.kind == TICK:
                 self._tick(record)
             elif record.kind == ACTIVATE:
                 self._activate(record)
+            elif record.kind == REFOLD:
+                self._refold(record)
             elif record.kind != LINK:
                 self._apply(record, record.profile_id, self._reduce)
             now = time.monotonic()
@@ -163,6 +169,7 @@ class Engine:
         self._seen = self._work.offset
         # Back-filled cells were handed out and may have been changed.
         self._backfills.clear()
+        self._refolded = None
 
     # -- records ---------------------------------------------------------------------------------
 
@@ -209,7 +216,8 @@ class Engine:
 
     def _activate(self, record: Record) -> None:
         """Make a version live in a partition: back-fill what is new, then sweep its profiles."""
-        version = _decode_activate(record.body).version
+        body = _decode_activate(record.body)
+        version = body.version
         before = self._work.versions.get(record.partition, "")
         old = self.reducer_of(record.partition)
         self._work.set_version(record.partition, version)
@@ -242,7 +250,43 @@ class Engine:
             apart = backfill(self._log, new, only, record.offset, parked.__contains__, skip=skip)
             for profile_id in parked:
                 self._apply(record, profile_id, activate_parked)
+        if body.is_recompute:
+            self._recompute(record)
         self._forget()
+
+    def _refold(self, record: Record) -> None:
+        reducer = self.reducer_of(record.partition)
+        facts = refold(self._log, reducer, record.offset, record.profile_id.__eq__)
+        self._make_anew(record, reducer, record.profile_id, facts)
+
+    def _recompute(self, record: Record) -> None:
+        reducer = self.reducer_of(record.partition)
+        # The records of one recomputation lie side by side: one pass serves all partitions.
+        if self._refolded is None or record.offset - self._refolded[0] > PARTITIONS:
+            facts = refold(self._log, reducer, record.offset, self._owns)
+            self._refolded = (record.offset, facts)
+        for page in self._work.pages(record.partition):
+            for profile_id in page:
+                self._make_anew(record, reducer, profile_id, self._refolded[1])
+
+    def _make_anew(
+        self, record: Record, reducer: Reducer, profile_id: int, facts: dict[int, Facts]
+    ) -> None:
+        def act(state: ProfileState | None, record: Record) -> Reduction:
+            fired = reducer.fire(_existing(state), record.now - 1)
+            self._work.keep(fired, record.partition, record.offset)
+            one, mine = fired.state, facts.get(profile_id)
+            if one.parked:
+                # What waits in the profile for a merge is reduced later.
+                skip = frozenset(waiting.offset for waiting in one.parked)
+                mine = refold(self._log, reducer, record.offset, profile_id.__eq__, skip=skip).get(
+                    profile_id
+                )
+            return reducer.refold(one, record.now, mine)
+
+        state = self._work.get(profile_id)
+        if state is not None and not state.merged_into:
+            self._apply(record, profile_id, act)
 
     def _backfilled(
         self, versions: tuple[str, str], new: Reducer, only: frozenset[int], offset: int

@@ -1,4 +1,4 @@
-"""Fills new accumulators from the log when a version goes live: exact, quiet, one pass.
+"""Fills accumulators from the log when a version goes live, or makes profiles anew: exact, quiet.
 
 The fold is a function of the log's records before the activation alone, so a replay does the same.
 Identity is as of then: what a merged profile did belongs to the winner, and since accumulators are
@@ -14,13 +14,14 @@ import msgspec
 from tailorbird.events.event import (
     EVENT,
     MERGE_IN,
+    Event,
     Merge,
     Record,
     decode_event,
 )
 from tailorbird.language.accumulators import Cells
 from tailorbird.ports.event_log import EventLog
-from tailorbird.reducer.reducer import Reducer
+from tailorbird.reducer.reducer import Facts, Reducer
 
 _BATCH = 5_000
 _decode_merge = msgspec.msgpack.Decoder(Merge).decode
@@ -45,8 +46,39 @@ def backfill(
         is_wanted: Says of a profile id (of a survivor of merges) whether to fill it.
         skip: Offsets of events that the profiles will get in another way.
     """
-    winners = _winners(log, before)
     filled: dict[int, Cells] = {}
+    for profile_id, event in events_of(log, before, is_wanted, skip=skip):
+        reducer.fold(filled.setdefault(profile_id, {}), event, only)
+    return filled
+
+
+def refold(
+    log: EventLog,
+    reducer: Reducer,
+    before: int,
+    is_wanted: Callable[[int], bool],
+    *,
+    skip: Collection[int] = (),
+) -> dict[int, Facts]:
+    """Fold all events of the wanted profiles before an offset; arguments as for `backfill`."""
+    found: dict[int, Facts] = {}
+    for profile_id, event in events_of(log, before, is_wanted, skip=skip):
+        facts = found.get(profile_id)
+        if facts is None:
+            facts = found[profile_id] = reducer.no_facts()
+        reducer.fold_facts(facts, event)
+    return found
+
+
+def events_of(
+    log: EventLog,
+    before: int,
+    is_wanted: Callable[[int], bool],
+    *,
+    skip: Collection[int] = (),
+) -> Iterator[tuple[int, Event]]:
+    """Yield (profile id, event) in log order; what merged profiles did is the survivor's."""
+    winners = _winners(log, before)
     for record in _records(log, before):
         if record.kind != EVENT or record.offset in skip:
             continue
@@ -59,11 +91,7 @@ def backfill(
             event = decode_event(record)
         except msgspec.DecodeError:
             continue  # the engine has put it among the poison
-        cells = filled.get(profile_id)
-        if cells is None:
-            cells = filled[profile_id] = {}
-        reducer.fold(cells, event, only)
-    return filled
+        yield profile_id, event
 
 
 def _winners(log: EventLog, before: int) -> dict[int, int]:

@@ -16,7 +16,15 @@ from tailorbird import __version__
 from tailorbird.base.hashing import hash64
 from tailorbird.base.problems import OperationalError, Problem
 from tailorbird.content.render import check_template
-from tailorbird.events.event import ACTIVATE, PARTITIONS, Activate, encode
+from tailorbird.events.event import (
+    ACTIVATE,
+    PARTITIONS,
+    REFOLD,
+    Activate,
+    Refold,
+    encode,
+    partition_of,
+)
 from tailorbird.ports.control_store import ControlStore
 from tailorbird.ports.event_log import Draft
 from tailorbird.ports.log_writer import RETRY, LogWriter
@@ -97,13 +105,37 @@ class Publisher:
         self._store_problems(problems)
         return Publication(version=version, is_new=True, problems=problems)
 
+    async def recompute(self) -> str:
+        """Let all profiles be made anew from their events by the live definitions, quietly.
+
+        Returns:
+            The live version.
+
+        Raises:
+            OperationalError: nothing is live yet, or the log does not take the records.
+        """
+        live = self._control.get(LIVE_VERSION)
+        if live is None:
+            raise OperationalError("nothing has been published yet", is_retry_safe=True)
+        await self._activate(live, is_recompute=True)
+        return live
+
+    async def refold(self, profile_id: int, reason: str) -> None:
+        """Let one profile be made anew from its events by the live definitions, quietly.
+
+        Raises:
+            OperationalError: the log does not take the record.
+        """
+        body = encode(Refold(reason))
+        await self._append([Draft(partition_of(profile_id), REFOLD, profile_id, body)])
+
     def _store_problems(self, problems: Sequence[Problem]) -> None:
         text = json.dumps([problem.to_json() for problem in problems], ensure_ascii=False)
         if self._control.get(PROBLEMS) != text:
             self._control.set(PROBLEMS, text)
 
-    async def _activate(self, version: str) -> None:
-        body = encode(Activate(version=version, engine_version=__version__))
+    async def _activate(self, version: str, *, is_recompute: bool = False) -> None:
+        body = encode(Activate(version, __version__, is_recompute))
         # The number makes going back to an earlier version a new activation, while offering the
         # same one again after a broken connection stays one. The clock could stand still.
         number = int(self._control.get(PUBLICATIONS) or 0) + 1
@@ -118,6 +150,9 @@ class Publisher:
             )
             for partition in range(PARTITIONS)
         ]
+        await self._append(waiting)
+
+    async def _append(self, waiting: list[Draft]) -> None:
         for _ in range(_ATTEMPTS_MAX):
             answers = await self._writer.append(waiting)
             waiting = [
@@ -129,6 +164,6 @@ class Publisher:
                 return
             await self._pause(_PAUSE_SECONDS)
         raise OperationalError(
-            f"the log did not take the activation of version {version}; it is tried again",
+            f"the log did not take {len(waiting)} records; try it again",
             is_retry_safe=True,
         )

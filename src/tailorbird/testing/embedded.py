@@ -14,11 +14,14 @@ from tailorbird.delivery.suppression import NAMES, changes_of
 from tailorbird.events.event import (
     ACTIVATE,
     PARTITIONS,
+    REFOLD,
     TICK,
     Activate,
     Event,
+    Refold,
     encode,
     order_of,
+    partition_of,
 )
 from tailorbird.ports.event_log import Draft, EventLog
 from tailorbird.ports.log_writer import Answer, EventDraft
@@ -90,6 +93,16 @@ class World:
         """Make a version live in all partitions."""
         body = encode(Activate(version, "test"))
         self.appender.write([], [Draft(p, ACTIVATE, 0, body) for p in range(PARTITIONS)])
+
+    def recompute(self, version: str) -> None:
+        """Make all profiles anew by a live version."""
+        body = encode(Activate(version, "test", is_recompute=True))
+        self.appender.write([], [Draft(p, ACTIVATE, 0, body) for p in range(PARTITIONS)])
+
+    def refold(self, profile_id: int) -> None:
+        """Make one profile anew."""
+        draft = Draft(partition_of(profile_id), REFOLD, profile_id, encode(Refold("test")))
+        self.appender.write([], [draft])
 
     def tick(self) -> None:
         """Append the ticks that are due."""

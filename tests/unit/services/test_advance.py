@@ -2,74 +2,19 @@
 
 from __future__ import annotations
 
-import random
-
 import pytest
 
 from tailorbird.adapters.memory.state_store import MemoryStateStore
 from tailorbird.ports.event_log import EventLog
 from tailorbird.ports.log_writer import EventDraft
 from tailorbird.services.replay import differences, replay
-from tailorbird.testing.building import DAY, HOUR, START, journey, send, wait, workspace_of
+from tailorbird.testing.building import DAY, START
 from tailorbird.testing.embedded import World, event_draft
-
-JOURNEYS = (
-    journey("welcome", (wait("pause", DAY), send("mail")), event="order_completed"),
-    journey("back", (send("mail"),), segment="lapsed"),
-)
-VERSIONS = {
-    "v1": workspace_of(
-        {
-            "keen": "count(viewed within 2d) >= 2",
-            "lapsed": "since(order_completed) > 3d",
-            "known": "traits.city = 'Bern'",
-        },
-        journeys=JOURNEYS,
-    ),
-    "v2": workspace_of(
-        {
-            "keen": "count(viewed within 5d) >= 3",
-            "buyers": "sum(order_completed.revenue) >= 100",
-            "lapsed": "since(order_completed) > 2d",
-        },
-        journeys=JOURNEYS,
-        version="v2",
-    ),
-}
+from tailorbird.testing.lived import VERSIONS, live_history
 
 
 def world_of(log: EventLog | None = None, *, is_strict: bool = True) -> World:
     return World(VERSIONS, log=log, is_strict=is_strict)
-
-
-def live_history(seed: int) -> World:
-    """Some weeks of a small shop: visitors, users, logins, late and repeated events."""
-    rng = random.Random(seed)
-    world = world_of()
-    world.publish("v1")
-    for number in range(300):
-        world.clock.at += rng.randint(1, 2 * HOUR)
-        person = rng.randint(0, 9)
-        user = f"u{person}" if rng.random() < 0.5 else None
-        anonymous = f"a{person}" if user is None or rng.random() < 0.3 else None
-        name = rng.choice(["viewed", "viewed", "order_completed", "identified"])
-        properties: dict[str, object] = {"revenue": rng.randint(1, 80)}
-        if name == "identified":
-            properties = {"city": rng.choice(["Bern", "Basel"])}
-        at = world.clock.at - rng.choice([0, 0, HOUR, DAY])
-        event = event_draft(name, f"m{number}", at, user, anonymous, properties)
-        world.add(*([event, event] if rng.random() < 0.1 else [event]))
-        if rng.random() < 0.7:
-            world.settle()
-        if rng.random() < 0.3:
-            world.tick()
-        if number == 150:
-            world.publish("v2")
-    world.clock.at += 30 * DAY
-    world.settle()
-    world.tick()
-    world.settle()
-    return world
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -11,7 +11,7 @@ import pytest
 
 from tailorbird.base.problems import OperationalError, Problem
 from tailorbird.base.time import DAY, Duration
-from tailorbird.events.event import ACTIVATE, PARTITIONS, Activate
+from tailorbird.events.event import ACTIVATE, PARTITIONS, REFOLD, Activate
 from tailorbird.ports.event_log import Draft
 from tailorbird.ports.log_writer import ACCEPTED, RETRY, Answer, EventDraft
 from tailorbird.services.publish import LIVE_VERSION, PROBLEMS, Publication, Publisher
@@ -201,3 +201,24 @@ def test_what_cannot_be_asked_any_more_is_not_carried() -> None:
     publication = publish(control, writer, files)
     assert publication.is_new
     assert load_workspace(control, publication.version or "").former == {}
+
+
+def test_recomputing_activates_the_live_version_again() -> None:
+    control, writer = Control(), Writer()
+    publisher = Publisher(control, writer, pause=no_pause)
+    with pytest.raises(OperationalError, match="nothing has been published"):
+        asyncio.run(publisher.recompute())
+    live = publish(control, writer, GOOD).version
+    writer.drafts.clear()
+    assert asyncio.run(publisher.recompute()) == live
+    assert len({draft.dedup for draft in writer.drafts}) == PARTITIONS
+    bodies = [msgspec.msgpack.decode(draft.body, type=Activate) for draft in writer.drafts]
+    assert all(body.is_recompute and body.version == live for body in bodies)
+
+
+def test_refolding_is_a_record_of_the_profile() -> None:
+    control, writer = Control(), Writer(busy=1)
+    publisher = Publisher(control, writer, pause=no_pause)
+    asyncio.run(publisher.refold(130, "a test"))
+    (draft,) = writer.drafts
+    assert (draft.kind, draft.profile_id, draft.partition) == (REFOLD, 130, 2)
