@@ -40,6 +40,7 @@ _COMMANDS = (
     ("replay", "history:replay", _HISTORY, "Reduce the log again and compare with the state."),
     ("rebuild", "history:rebuild", _HISTORY, "Make the state anew from the log, as lived."),
     ("recompute", "history:recompute", _HISTORY, "Make all people anew by today's definitions."),
+    ("unmerge", "history:unmerge", _HISTORY, "Let two people who were merged be two again."),
     ("refold", "history:refold", _HISTORY, "Make one person anew by today's definitions."),
 )
 

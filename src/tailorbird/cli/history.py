@@ -1,4 +1,4 @@
-"""`tailorbird replay`, `rebuild`, `recompute`, `refold`: the log reduced again."""
+"""`tailorbird replay`, `rebuild`, `recompute`, `refold`, `unmerge`: the log reduced again."""
 
 from __future__ import annotations
 
@@ -165,6 +165,40 @@ def refold(person: str, /, *, data: Path = Path("data"), reason: str = "asked fo
         raise nobody(person)
     asyncio.run(_publisher(data, lambda publisher: publisher.refold(profile_id, reason)))
     output.console().print(f"{person} is being made anew.")
+    return output.OK
+
+
+def unmerge(person: str, /, *, data: Path = Path("data")) -> int:
+    """Let somebody who was merged into another be a person of their own again.
+
+    Both are made anew from what each of them did, quietly: what came after the merge is told apart
+    by the user id and the anonymous id that it was sent with. Sharing an identifier does not merge
+    the two again; an alias call does. The server must run.
+
+    ```
+    tailorbird unmerge anonymous_id:9f3c --data shop-data
+    ```
+
+    Parameters
+    ----------
+    person
+        An identifier that the one who was merged had before, as KIND:VALUE; or their p_...
+    data
+        The data folder.
+    """
+    with open_query(data) as query:
+        if query.profile_id(reference_of(person)) is None:
+            raise nobody(person)
+        undone = query.merge_of(reference_of(person))
+    if undone is None:
+        raise Failure(
+            f"`{person}` was not merged into another person",
+            "Name an identifier that the one who was merged had before; `tailorbird profile show`"
+            " lists them.",
+        )
+    asyncio.run(_publisher(data, lambda publisher: publisher.unmerge(undone)))
+    names = ", ".join(f"{kind}:{value}" for kind, value in undone.identifiers)
+    output.console().print(f"{names} is a person of their own again; both are being made anew.")
     return output.OK
 
 

@@ -16,6 +16,7 @@ REFOLD = "refold"  # a profile is made anew from its events, by today's definiti
 LINK = "link"  # identifiers that from here on point at the profile; the identity store's source
 MERGE_OUT = "merge_out"  # in the loser's partition: hand your state over
 MERGE_IN = "merge_in"  # in the winner's partition: wait for the loser's state
+UNMERGE = "unmerge"  # in both partitions: the two are different people after all
 ABSORB = "absorb"  # in the winner's partition: the loser's state
 
 PARTITIONS = 64
@@ -91,6 +92,15 @@ class Merge(msgspec.Struct, frozen=True, array_like=True):
     merge_id: str
     winner_id: int
     loser_id: int
+
+
+class Unmerge(msgspec.Struct, frozen=True, array_like=True):
+    """Body of `unmerge`: what came by these identifiers alone is the loser's again."""
+
+    merge_id: str
+    winner_id: int
+    loser_id: int
+    identifiers: list[tuple[str, str]]
 
 
 class Links(msgspec.Struct, frozen=True, array_like=True):

@@ -17,23 +17,40 @@ class IdentityStore(Protocol):
         """Return the identifiers that point at a profile."""
         ...
 
+    def linked(self, kind: str, value: str) -> int | None:
+        """Return the profile that an identifier was linked to, no redirects followed."""
+        ...
+
+    def own_identifiers(self, profile_id: int) -> list[tuple[str, str]]:
+        """Return the identifiers that were linked to this profile itself."""
+        ...
+
     def apply(
         self,
         links: Iterable[tuple[str, str, int, int]],
         merges: Iterable[tuple[int, int]],
         offset: int,
+        unmerges: Iterable[tuple[int, int]] = (),
     ) -> None:
-        """Take over what `link` and `merge_in` records say, and the log offset reached.
+        """Take over what `link`, `merge_in` and `unmerge` records say, and the log offset reached.
+
+        A merge of two who were set apart makes them one again.
 
         Args:
             links: (kind, value, profile id, offset of the record), later ones win.
             merges: (loser, winner).
+            unmerges: (loser, winner): the loser's identifiers point at it again, and the two are
+                apart.
             offset: Offset of the last record looked at.
         """
         ...
 
     def resolve(self, profile_id: int) -> int:
         """Follow redirects of merged profiles to the surviving id."""
+        ...
+
+    def are_apart(self, left: int, right: int) -> bool:
+        """Say whether a merge of these two, or of whom they have become, was undone."""
         ...
 
     def known_since(self, profile_id: int) -> int | None:

@@ -8,6 +8,7 @@
    user who used it last, an e-mail address or phone number stays with the first.
    External ids and two addresses of one person are no reason either: a user id alone decides.
 4. `alias` says that two are one person: they merge even where both are known users.
+   A merge that was undone does not come back by sharing; only `alias` makes it again.
 5. A person has a limited number of values of each kind. One more is not linked and a merge that
    would bring more does not happen; the event goes to the strongest identifier's profile all the
    same. What is there stays: a limit never tears a link. A merge by alias is not limited.
@@ -35,6 +36,7 @@ class Known(Protocol):
     def find(self, kind: str, value: str) -> int | None: ...
     def has_user(self, profile_id: int) -> bool: ...
     def known_since(self, profile_id: int) -> int | None: ...
+    def are_apart(self, left: int, right: int) -> bool: ...
     def identifiers(self, profile_id: int) -> list[Identifier]: ...
 
 
@@ -77,7 +79,7 @@ def resolve(
                 out.links.append(identifier)
             continue
         other = out.survivor(one)
-        if other == out.profile_id:
+        if other == out.profile_id or known.are_apart(out.profile_id, other):
             continue
         if not known.has_user(other) or (user is None and not known.has_user(out.profile_id)):
             if counts.join(out.profile_id, other):

@@ -22,6 +22,7 @@ from tailorbird.events.event import (
     Event,
     Merge,
     Record,
+    Unmerge,
     decode_event,
 )
 from tailorbird.language.accumulators import Cells
@@ -287,11 +288,18 @@ class Reducer(StateReader):
 
     # -- publishing ------------------------------------------------------------------------------
 
-    def activate(self, state: ProfileState, now: int, cells: Cells, previous: Reducer) -> Reduction:
+    def activate(
+        self,
+        state: ProfileState,
+        now: int,
+        cells: Cells,
+        previous: Reducer,
+        cause: str = "definition",
+    ) -> Reduction:
         """Make this reducer's definitions live for a profile, in the place of `previous`.
 
         `cells` holds the back-filled accumulators that the state did not have (`new_cells`).
-        Memberships change with cause `definition`; no journey starts. What becomes of runs says
+        Memberships change with that cause; no journey starts. What becomes of runs says
         `journeys.machine.Machine.adopt`.
         """
         out = Reduction(state)
@@ -303,15 +311,35 @@ class Reducer(StateReader):
             for segment in [name for name in state.segments if name not in self.workspace.segments]:
                 del state.segments[segment]
                 out.memberships.append(
-                    MembershipChange(segment=segment, is_member=False, at=now, cause="definition")
+                    MembershipChange(segment=segment, is_member=False, at=now, cause=cause)
                 )
             state.deadlines = {}
-            self._settle(out, self._segments, now, "definition")
+            self._settle(out, self._segments, now, cause)
             timezone = ProfileView(state, self._timezone).timezone
             out.effects += self._machine.adopt(state, now, timezone, previous._machine)
         return self._close(out)
 
-    def refold(self, state: ProfileState, now: int, facts: Facts | None) -> Reduction:
+    def unmerge(
+        self, state: ProfileState, now: int, undone: Unmerge, facts: Facts | None
+    ) -> Reduction:
+        """Make a profile anew after a merge that was none: the winner, or the loser back again."""
+        if state.profile_id == undone.loser_id:
+            if state.merged_into:
+                state.merged_into = 0
+                state.consents = facts.consents if facts else {}
+        else:
+            state.waiting_for.pop(undone.merge_id, None)
+            state.expected.pop(undone.merge_id, None)
+            if undone.merge_id not in state.absorbed:
+                state.absorbed = [*state.absorbed, undone.merge_id]
+        out = self.refold(state, now, facts, "merge")
+        if not state.waiting_for and state.parked:
+            self._unpark(out, now)
+        return self._close(out)
+
+    def refold(
+        self, state: ProfileState, now: int, facts: Facts | None, cause: str = "definition"
+    ) -> Reduction:
         """Put what all its events come to in the place of what a profile has come to, quietly.
 
         Runs go on; consents stay, since a merge has the stricter one win.
@@ -319,7 +347,7 @@ class Reducer(StateReader):
         facts = facts or self.no_facts()
         state.traits, state.cells = facts.traits, {}
         state.context, state.context_at = facts.context, facts.context_at
-        return self.activate(state, now, facts.cells, self)
+        return self.activate(state, now, facts.cells, self, cause)
 
     def no_facts(self) -> Facts:
         """Return the facts of somebody who did nothing."""

@@ -20,8 +20,10 @@ from tailorbird.events.event import (
     PARTITIONS,
     REFOLD,
     TICK,
+    UNMERGE,
     Activate,
     Record,
+    Unmerge,
     partition_of,
 )
 from tailorbird.language.accumulators import Cells
@@ -44,6 +46,7 @@ _OFFSETS_PER_COMMIT = 10_000
 _EMPTY = Workspace(version="")
 
 _log = structlog.get_logger("engine")
+_decode_unmerge = msgspec.msgpack.Decoder(Unmerge).decode
 _decode_activate = msgspec.msgpack.Decoder(Activate).decode
 
 
@@ -153,6 +156,8 @@ class Engine:
                 self._activate(record)
             elif record.kind == REFOLD:
                 self._refold(record)
+            elif record.kind == UNMERGE:
+                self._unmerge(record)
             elif record.kind != LINK:
                 self._apply(record, record.profile_id, self._reduce)
             now = time.monotonic()
@@ -258,6 +263,28 @@ class Engine:
         reducer = self.reducer_of(record.partition)
         facts = refold(self._log, reducer, record.offset, record.profile_id.__eq__)
         self._make_anew(record, reducer, record.profile_id, facts)
+
+    def _unmerge(self, record: Record) -> None:
+        reducer = self.reducer_of(record.partition)
+        undone = _decode_unmerge(record.body)
+
+        def act(state: ProfileState | None, record: Record) -> Reduction:
+            fired = reducer.fire(_existing(state), record.now - 1)
+            self._work.keep(fired, record.partition, record.offset)
+            skip = frozenset(waiting.offset for waiting in fired.state.parked)
+            facts = refold(
+                # The record itself says who is who from here on.
+                self._log,
+                reducer,
+                record.offset + 1,
+                record.profile_id.__eq__,
+                skip=skip,
+            )
+            mine = facts.get(record.profile_id)
+            return reducer.unmerge(fired.state, record.now, undone, mine)
+
+        if self._work.get(record.profile_id) is not None:
+            self._apply(record, record.profile_id, act)
 
     def _recompute(self, record: Record) -> None:
         reducer = self.reducer_of(record.partition)

@@ -18,10 +18,12 @@ from tailorbird.events.event import (
     LINK,
     MERGE_IN,
     MERGE_OUT,
+    UNMERGE,
     Event,
     Links,
     Merge,
     Record,
+    Unmerge,
     decode_event,
     encode,
     partition_of,
@@ -40,6 +42,7 @@ _CATCH_UP_BATCH = 5_000
 # Records between two notes of how far the derived stores have come: a restart reads on from there.
 _OFFSETS_PER_NOTE = 50_000
 _decode_links = msgspec.msgpack.Decoder(Links).decode
+_decode_unmerge = msgspec.msgpack.Decoder(Unmerge).decode
 _decode_merge = msgspec.msgpack.Decoder(Merge).decode
 
 
@@ -143,6 +146,13 @@ class Appender:
             elif record.kind == MERGE_IN:
                 merge = _decode_merge(record.body)
                 merges.append((merge.loser_id, merge.winner_id))
+            elif record.kind == UNMERGE:
+                # What came before it comes before it here as well.
+                undone = _decode_unmerge(record.body)
+                apart = [(undone.loser_id, undone.winner_id)]
+                self._identity.apply(links, merges, record.offset - 1)
+                self._identity.apply((), (), record.offset, apart)
+                links, merges = [], []
         if links or merges:
             self._identity.apply(links, merges, records[-1].offset)
 
@@ -217,7 +227,9 @@ class _Batch:
         found = resolve(event.identifiers, event.previous, self, self._rules)
         profile_id = found.profile_id
         for loser_id, winner_id in found.merges:
-            merge = Merge(hash_text("merge", winner_id, loser_id), winner_id, loser_id)
+            # The place in the log tells two merges of the same two apart: one may have been undone.
+            place = self._end + len(self.drafts)
+            merge = Merge(hash_text("merge", winner_id, loser_id, place), winner_id, loser_id)
             self._append(MERGE_OUT, loser_id, encode(merge))
             self._append(MERGE_IN, winner_id, encode(merge))
             self._redirects[loser_id] = winner_id
@@ -253,6 +265,10 @@ class _Batch:
             found.update(dict.fromkeys(self._linked.get(one, ())))
             people += self._losers.get(one, ())
         return [one for one in found if self.find(*one) == profile_id]
+
+    def are_apart(self, left: int, right: int) -> bool:
+        """Say whether a merge of these two was undone."""
+        return self._store.are_apart(left, right)
 
     def has_user(self, profile_id: int) -> bool:
         """Say whether a user id points at the profile."""

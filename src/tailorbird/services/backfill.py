@@ -14,9 +14,11 @@ import msgspec
 from tailorbird.events.event import (
     EVENT,
     MERGE_IN,
+    UNMERGE,
     Event,
     Merge,
     Record,
+    Unmerge,
     decode_event,
 )
 from tailorbird.language.accumulators import Cells
@@ -25,6 +27,7 @@ from tailorbird.reducer.reducer import Facts, Reducer
 
 _BATCH = 5_000
 _decode_merge = msgspec.msgpack.Decoder(Merge).decode
+_decode_unmerge = msgspec.msgpack.Decoder(Unmerge).decode
 
 
 def backfill(
@@ -78,29 +81,55 @@ def events_of(
     skip: Collection[int] = (),
 ) -> Iterator[tuple[int, Event]]:
     """Yield (profile id, event) in log order; what merged profiles did is the survivor's."""
-    winners = _winners(log, before)
+    people = _People(log, before)
     for record in _records(log, before):
         if record.kind != EVENT or record.offset in skip:
-            continue
-        profile_id = record.profile_id
-        while profile_id in winners:
-            profile_id = winners[profile_id]
-        if not is_wanted(profile_id):
             continue
         try:
             event = decode_event(record)
         except msgspec.DecodeError:
             continue  # the engine has put it among the poison
-        yield profile_id, event
+        profile_id = people.of(record.profile_id, event)
+        if is_wanted(profile_id):
+            yield profile_id, event
 
 
-def _winners(log: EventLog, before: int) -> dict[int, int]:
-    winners: dict[int, int] = {}
-    for record in _records(log, before):
-        if record.kind == MERGE_IN:
-            merge = _decode_merge(record.body)
-            winners[merge.loser_id] = merge.winner_id
-    return winners
+class _People:
+    """Whose an event is, by the merges before an offset and those of them that were undone."""
+
+    def __init__(self, log: EventLog, before: int) -> None:
+        self._winners: dict[int, int] = {}
+        # Of a survivor: who left it, and what they are known by.
+        self._left: dict[int, list[tuple[int, frozenset[tuple[str, str]]]]] = {}
+        for record in _records(log, before):
+            if record.kind == MERGE_IN:
+                merge = _decode_merge(record.body)
+                self._winners[merge.loser_id] = merge.winner_id
+                for winner, left in self._left.items():
+                    self._left[winner] = [one for one in left if one[0] != merge.loser_id]
+            elif record.kind == UNMERGE:
+                undone = _decode_unmerge(record.body)
+                self._winners.pop(undone.loser_id, None)
+                leaver = (undone.loser_id, frozenset(undone.identifiers))
+                if leaver not in self._left.setdefault(undone.winner_id, []):
+                    self._left[undone.winner_id].append(leaver)
+
+    def of(self, profile_id: int, event: Event) -> int:
+        """Return who did what lies in a profile's lane."""
+        while profile_id in self._winners:
+            profile_id = self._winners[profile_id]
+        for leaver, known_by in self._left.get(profile_id, ()):
+            sent = {
+                (kind, value)
+                for kind, value in (
+                    ("user_id", event.user_id),
+                    ("anonymous_id", event.anonymous_id),
+                )
+                if value is not None
+            }
+            if sent and sent <= known_by:
+                return self.of(leaver, event)
+        return profile_id
 
 
 def _records(log: EventLog, before: int) -> Iterator[Record]:

@@ -20,8 +20,10 @@ from tailorbird.events.event import (
     ACTIVATE,
     PARTITIONS,
     REFOLD,
+    UNMERGE,
     Activate,
     Refold,
+    Unmerge,
     encode,
     partition_of,
 )
@@ -128,6 +130,16 @@ class Publisher:
         """
         body = encode(Refold(reason))
         await self._append([Draft(partition_of(profile_id), REFOLD, profile_id, body)])
+
+    async def unmerge(self, undone: Unmerge) -> None:
+        """Let two people be two again: both are made anew, quietly.
+
+        Raises:
+            OperationalError: the log does not take the records.
+        """
+        people = (undone.winner_id, undone.loser_id)
+        body = encode(undone)
+        await self._append([Draft(partition_of(one), UNMERGE, one, body) for one in people])
 
     def _store_problems(self, problems: Sequence[Problem]) -> None:
         text = json.dumps([problem.to_json() for problem in problems], ensure_ascii=False)

@@ -11,7 +11,7 @@ from typing import Any
 
 from tailorbird.base.problems import TailorbirdError
 from tailorbird.base.time import format_micros
-from tailorbird.events.event import partition_of
+from tailorbird.events.event import Unmerge, partition_of
 from tailorbird.ports.clock import Clock
 from tailorbird.ports.control_store import MAIL_STATUS, SENDING_STOPPED, ControlStore
 from tailorbird.ports.event_log import EventLog
@@ -26,6 +26,7 @@ from tailorbird.services.explain import (
     message_summary,
     public_profile_id,
 )
+from tailorbird.services.merges import merge_of
 from tailorbird.services.message_record import decode_record, profile_of
 
 _MERGES_MAX = 100
@@ -90,6 +91,16 @@ class Query:
         if live is not None and live.workspace.version == version:
             return live
         return Reducer(self._load_workspace(version))
+
+    def merge_of(self, reference: str) -> Unmerge | None:
+        """Return how to undo the merge by which a person lost a self of their own.
+
+        None where nobody is known so, or where that self never merged into another.
+        """
+        kind, _, value = unicodedata.normalize("NFC", reference).partition(":")
+        is_id = reference.startswith("p_")
+        first = read_profile_id(reference) if is_id else self._identity.linked(kind, value)
+        return None if first is None else merge_of(self._log, self._identity, first)
 
     def profile_id(self, reference: str) -> int | None:
         """Find a person by `p_...` or KIND:VALUE."""

@@ -52,9 +52,30 @@ def check_an_offset_may_be_noted_alone(store: IdentityStore) -> None:
     assert store.find("user_id", "u") == 1
 
 
+def check_who_was_set_apart_stays_apart(store: IdentityStore) -> None:
+    """The loser has its own identifiers back; only a new merge makes the two one again."""
+    store.apply([("anonymous_id", "a", 1, 1), ("user_id", "u", 2, 2)], [(1, 2)], 2)
+    store.apply([("email", "e", 2, 3)], [], 3)
+    assert store.find("anonymous_id", "a") == 2
+    store.apply([], [], 4, [(1, 2)])
+    assert store.find("anonymous_id", "a") == 1
+    assert store.identifiers(1) == [("anonymous_id", "a")]
+    assert store.identifiers(2) == [("email", "e"), ("user_id", "u")]
+    assert store.are_apart(1, 2)
+    assert store.are_apart(2, 1)
+    assert not store.are_apart(1, 3)
+    store.apply([], [(2, 3)], 5)
+    assert store.are_apart(1, 3)
+    store.apply([], [], 6, [(2, 3)])
+    store.apply([], [(2, 1)], 7)
+    assert not store.are_apart(1, 2)
+    assert store.find("user_id", "u") == 1
+
+
 CHECKS: tuple[Callable[[IdentityStore], None], ...] = (
     check_a_new_store_knows_nobody,
     check_later_links_win,
     check_redirects_are_followed,
+    check_who_was_set_apart_stays_apart,
     check_an_offset_may_be_noted_alone,
 )

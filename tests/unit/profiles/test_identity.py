@@ -20,6 +20,7 @@ class People:
         self.links: dict[Identifier, int] = {}
         self.since: dict[int, int] = {}
         self.winners: dict[int, int] = {}
+        self.apart: list[set[int]] = []
 
     def find(self, kind: str, value: str) -> int | None:
         found = self.links.get((kind, value))
@@ -29,6 +30,9 @@ class People:
         while profile_id in self.winners:
             profile_id = self.winners[profile_id]
         return profile_id
+
+    def are_apart(self, left: int, right: int) -> bool:
+        return {left, right} in self.apart
 
     def has_user(self, profile_id: int) -> bool:
         return any(
@@ -194,3 +198,11 @@ def test_every_story_leaves_one_living_profile_for_each_identifier(
         if user is not None:
             assert again.profile_id == found.profile_id
             assert again.merges == []
+
+
+def test_a_merge_that_was_undone_does_not_come_back_by_sharing() -> None:
+    people = People()
+    visitor, user = people.see(DEVICE).profile_id, people.see(USER).profile_id
+    people.apart = [{visitor, user}]
+    assert people.see(USER, DEVICE).merges == []
+    assert len(people.see(USER, previous=(DEVICE,)).merges) == 1

@@ -11,6 +11,7 @@ class MemoryIdentityStore:
     def __init__(self) -> None:
         self._identifiers: dict[tuple[str, str], int] = {}
         self._redirects: dict[int, int] = {}
+        self._apart: set[tuple[int, int]] = set()
         self._since: dict[int, int] = {}
         self._offset = 0
 
@@ -25,17 +26,31 @@ class MemoryIdentityStore:
             key for key, found in self._identifiers.items() if self.resolve(found) == profile_id
         )
 
+    def linked(self, kind: str, value: str) -> int | None:
+        """Return the profile that an identifier was linked to."""
+        return self._identifiers.get((kind, value))
+
+    def own_identifiers(self, profile_id: int) -> list[tuple[str, str]]:
+        """Return the identifiers that were linked to this profile itself."""
+        return sorted(key for key, found in self._identifiers.items() if found == profile_id)
+
     def apply(
         self,
         links: Iterable[tuple[str, str, int, int]],
         merges: Iterable[tuple[int, int]],
         offset: int,
+        unmerges: Iterable[tuple[int, int]] = (),
     ) -> None:
-        """Take over links and merges."""
+        """Take over links, merges and what was undone."""
         for kind, value, profile_id, since in links:
             self._identifiers[kind, value] = profile_id
             self._since.setdefault(profile_id, since)
-        self._redirects.update(merges)
+        for loser_id, winner_id in merges:
+            self._redirects[loser_id] = winner_id
+            self._apart = {one for one in self._apart if set(one) != {loser_id, winner_id}}
+        for loser_id, winner_id in unmerges:
+            self._redirects.pop(loser_id, None)
+            self._apart.add((loser_id, winner_id))
         self._offset = offset
 
     def resolve(self, profile_id: int) -> int:
@@ -43,6 +58,12 @@ class MemoryIdentityStore:
         while profile_id in self._redirects:
             profile_id = self._redirects[profile_id]
         return profile_id
+
+    def are_apart(self, left: int, right: int) -> bool:
+        """Say whether a merge of these two was undone."""
+        return any(
+            {self.resolve(one), self.resolve(two)} == {left, right} for one, two in self._apart
+        )
 
     def known_since(self, profile_id: int) -> int | None:
         """Return the offset of the profile's first link."""

@@ -63,14 +63,30 @@ class SqliteIdentityStore:
         )
         return rows.fetchall()
 
+    def linked(self, kind: str, value: str) -> int | None:
+        """Return the profile that an identifier was linked to."""
+        row = self._connection.execute(
+            "SELECT profile_id FROM identifier WHERE kind = ? AND value = ?", (kind, value)
+        ).fetchone()
+        return None if row is None else int(row[0])
+
+    def own_identifiers(self, profile_id: int) -> list[tuple[str, str]]:
+        """Return the identifiers that were linked to this profile itself."""
+        rows = self._connection.execute(
+            "SELECT kind, value FROM identifier WHERE profile_id = ? ORDER BY kind, value",
+            (profile_id,),
+        )
+        return rows.fetchall()
+
     def apply(
         self,
         links: Iterable[tuple[str, str, int, int]],
         merges: Iterable[tuple[int, int]],
         offset: int,
+        unmerges: Iterable[tuple[int, int]] = (),
     ) -> None:
-        """Take over links and merges; see the port."""
-        links, merges = list(links), list(merges)
+        """Take over links, merges and what was undone; see the port."""
+        links, merges, unmerges = list(links), list(merges), list(unmerges)
         with transaction(self._connection):
             self._connection.executemany(
                 "INSERT OR REPLACE INTO identifier VALUES (?, ?, ?)", [row[:3] for row in links]
@@ -79,6 +95,14 @@ class SqliteIdentityStore:
                 "INSERT OR IGNORE INTO profile VALUES (?, ?)", [row[2:] for row in links]
             )
             self._connection.executemany("INSERT OR REPLACE INTO redirect VALUES (?, ?)", merges)
+            self._connection.executemany(
+                "DELETE FROM apart WHERE (loser_id, winner_id) IN (VALUES (?1, ?2), (?2, ?1))",
+                merges,
+            )
+            self._connection.executemany(
+                "DELETE FROM redirect WHERE loser_id = ?", [row[:1] for row in unmerges]
+            )
+            self._connection.executemany("INSERT OR REPLACE INTO apart VALUES (?, ?)", unmerges)
             self._connection.execute(
                 "UPDATE progress SET value = ? WHERE name = 'offset'", (offset,)
             )
@@ -86,6 +110,13 @@ class SqliteIdentityStore:
             self._remember(self._found, (kind, value), profile_id)
         for loser_id, winner_id in merges:
             self._remember(self._winners, loser_id, winner_id)
+        for loser_id, _ in unmerges:
+            self._remember(self._winners, loser_id, None)
+
+    def are_apart(self, left: int, right: int) -> bool:
+        """Say whether a merge of these two was undone; see the port."""
+        rows = self._connection.execute("SELECT loser_id, winner_id FROM apart")
+        return any({self.resolve(one), self.resolve(two)} == {left, right} for one, two in rows)
 
     def resolve(self, profile_id: int) -> int:
         """Follow redirects to the surviving id."""
