@@ -68,14 +68,22 @@ def workspace(segments: int = 20) -> Workspace:
     return workspace_of(conditions, journeys=journeys, scores=scores)
 
 
-def records(events: int = EVENTS, people: int = PEOPLE) -> list[Record]:
-    """A month and more of events: a few busy people, many quiet ones."""
+def records(events: int = EVENTS, people: int = PEOPLE, *, session: int = 1) -> list[Record]:
+    """A month and more of events: a few busy people, many quiet ones.
+
+    People come for `session` events on average, two minutes apart, three at a time; with 1
+    each event is of somebody else, which makes windows open and close as often as they can.
+    """
     rng = random.Random(SEED)
     now = START
     found = []
+    here = [0] * 3
     for index in range(events):
         now += rng.randint(1, 2 * 40 * DAY // events)
-        profile_id = int(people * rng.random() ** 2) + 1
+        seat = rng.randrange(3)
+        if not here[seat] or rng.random() < 1 / session:
+            here[seat] = int(people * rng.random() ** 2) + 1
+        profile_id = here[seat]
         name = rng.choice(NAMES)
         message_id = f"m{index}"
         event = Event(
@@ -105,18 +113,27 @@ def by_hand(log: list[Record]) -> float:
 
 
 def run() -> None:
-    """Print the table for 20 segments and how cost grows with their number."""
-    log = records()
-    table = Table(
-        "Reducer alone",
-        ["segments", "events/CPU-s", "us/event", "deadlines/event", "changes/event", "state bytes"],
-        note=f"{EVENTS:,} events of {PEOPLE:,} people, seed {SEED}; 3 scores, 3 journeys",
-    )
-    floor = by_hand(log)
-    table.add("decode only", EVENTS / floor, floor / EVENTS * 1e6, 0, 0, 0)
-    for segments in (10, 20, 50, 200):
-        table.add(segments, *_measure(Reducer(workspace(segments)), log))
-    table.print()
+    """Print tables for 10 to 1,000 segments, for people who come in sessions and for others."""
+    for session, form in ((12, "sessions of 12 events"), (1, "each event of somebody else")):
+        log = records(session=session)
+        table = Table(
+            f"Reducer alone, {form}",
+            [
+                "segments",
+                "events/CPU-s",
+                "us/event",
+                "deadlines/event",
+                "changes/event",
+                "state bytes",
+            ],
+            note=f"{EVENTS:,} events of {PEOPLE:,} people, seed {SEED}; 3 scores, 3 journeys",
+        )
+        floor = by_hand(log)
+        table.add("decode only", EVENTS / floor, floor / EVENTS * 1e6, 0, 0, 0)
+        for segments in (10, 20, 50, 200, 1_000):
+            part = log if segments < 1_000 else log[: EVENTS // 10]
+            table.add(segments, *_measure(Reducer(workspace(segments)), part))
+        table.print()
 
 
 def _measure(reducer: Reducer, log: list[Record]) -> tuple[float, ...]:
