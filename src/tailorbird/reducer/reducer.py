@@ -8,6 +8,7 @@ segments, journeys. `merging` has the rules for two profiles that turn out to be
 from __future__ import annotations
 
 from collections.abc import Iterable
+from heapq import heapify, heappop, heappush
 from typing import Any
 
 import msgspec
@@ -195,21 +196,32 @@ class Reducer(StateReader):
 
     def _fire(self, out: Reduction, before: int) -> None:
         """Fire the deadlines earlier than `before`, in order, each with its own now."""
-        for _ in range(FIRINGS_MAX):
-            state = out.state
-            at = _deadline(state)
-            if at is None or at >= before:
+        state = out.state
+        if state.waiting_for:
+            if merging.waits_until(state) >= before:
                 return
-            if state.waiting_for:
-                self._stop_waiting(out)
-                continue
-            due = [name for name, flip in state.deadlines.items() if flip <= at]
+            self._stop_waiting(out)
+            state = out.state
+        deadlines = state.deadlines
+        due = [(at, self._rank[name], name) for name, at in deadlines.items() if at < before]
+        heapify(due)
+        for _ in range(FIRINGS_MAX):
+            at = due[0][0] if due else before
+            for run in state.runs:
+                at = min(at, run.resume_at)
+            if at >= before:
+                return
+            names: list[str] = []
+            while due and due[0][0] <= at:
+                names.append(heappop(due)[2])
             entered: list[str] = []
-            if due:
-                if len(due) > 1:
-                    due.sort(key=self._rank.__getitem__)
-                self.program.prune(state.cells, at, [self._keys[name] for name in due])
-                entered = self._settle(out, due, at, "time")
+            if names:
+                self.program.prune(state.cells, at, [self._keys[name] for name in names])
+                entered = self._settle(out, names, at, "time")
+                for name in names:
+                    flip = deadlines.get(name, before)
+                    if flip < before:
+                        heappush(due, (flip, self._rank[name], name))
             if state.runs:
                 self._resume(out, at)
             if entered:
