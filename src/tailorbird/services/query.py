@@ -102,6 +102,10 @@ class Query:
         first = read_profile_id(reference) if is_id else self._identity.linked(kind, value)
         return None if first is None else merge_of(self._log, self._identity, first)
 
+    def token_key(self) -> bytes:
+        """Return the key that signs links; empty before the first mail."""
+        return bytes.fromhex(self._control.get("token_key") or "")
+
     def profile_id(self, reference: str) -> int | None:
         """Find a person by `p_...` or KIND:VALUE."""
         reference = unicodedata.normalize("NFC", reference)

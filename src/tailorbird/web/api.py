@@ -20,6 +20,7 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 
 from tailorbird.base.problems import TailorbirdError
 from tailorbird.base.time import LATEST, format_micros, parse_micros
+from tailorbird.delivery.links import without_tracking
 from tailorbird.events.refusal import excerpt
 from tailorbird.ports.clock import ClockProblem
 from tailorbird.ports.control_store import SENDING_STOPPED, ControlStore
@@ -185,14 +186,15 @@ def get_explanation(request: AnyRequest, message_id: FromPath[str]) -> dict[str,
     media_type="text/html",
 )
 def get_message_html(request: AnyRequest, message_id: FromPath[str]) -> Response[str]:
-    """Return the HTML of a message as it was sent, for a sandboxed frame."""
-    ledger = parts_of(request).query.ledger
+    """Return the HTML of a message for a sandboxed frame: as it was sent, but for tracking."""
+    query = parts_of(request).query
+    ledger = query.ledger
     message = ledger.message(message_id)
     data = sent_bytes(message, ledger) if message is not None else None
     if data is None:
         raise _unknown("message with content", message_id)
     return Response(
-        sent_parts(data)["html"],
+        without_tracking(sent_parts(data)["html"], query.token_key()),
         media_type="text/html",
         headers={"content-security-policy": _MAIL_POLICY},
     )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tailorbird.delivery import tokens
-from tailorbird.delivery.links import LinkSigner
+from tailorbird.delivery.links import LinkSigner, without_tracking
 from tailorbird.delivery.tokens import Token
 
 KEY = b"k" * 32
@@ -55,3 +55,13 @@ def test_a_changed_token_is_refused(position: int, letter: str) -> None:
 
 def test_another_key_reads_nothing() -> None:
     assert tokens.read(tokens.sign(Token("o", "e", 1), KEY), b"other") is None
+
+
+def test_whoever_looks_at_a_sent_mail_is_not_its_reader() -> None:
+    key = b"k" * 32
+    signer = LinkSigner("https://shop.example", key, "e1", 5)
+    leave = signer.unsubscribe_url("ada@shop.example", "marketing")
+    page = '<a href="https://shop.example/x?a=1&amp;b=2">x</a>'
+    html = f'<body>{page}<a href="{leave}">leave</a></body>'
+    looked_at = without_tracking(signer.track(html), key)
+    assert looked_at == html.replace(leave, "#")
