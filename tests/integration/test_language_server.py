@@ -7,8 +7,8 @@ import json
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -41,18 +41,47 @@ FILES = {
 SECONDS = 10
 
 
-class Editor:
-    """A client that remembers what the server says of each file."""
+class Server:
+    """A running language server and its client, on an event loop that outlives a test."""
 
-    def __init__(self, folder: Path, client: LanguageClient) -> None:
-        self.folder = folder
-        self.client = client
-        self.shown: asyncio.Queue[types.PublishDiagnosticsParams] = asyncio.Queue()
+    def __init__(self) -> None:
+        self.client = LanguageClient("test", "1")
+        self.said: asyncio.Queue[types.PublishDiagnosticsParams] = asyncio.Queue()
+        self._runner = asyncio.Runner()
 
         def remember(said: types.PublishDiagnosticsParams) -> None:
-            self.shown.put_nowait(said)
+            self.said.put_nowait(said)
 
-        client.feature(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)(remember)
+        self.client.feature(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)(remember)
+
+    def run(self, scenario: Coroutine[Any, Any, None]) -> None:
+        self._runner.run(asyncio.wait_for(scenario, 2 * SECONDS))
+
+    async def start(self, encodings: list[types.PositionEncodingKind | str] | None) -> None:
+        await self.client.start_io(sys.executable, "-m", "tailorbird", "language-server")
+        general = types.GeneralClientCapabilities(position_encodings=encodings)
+        await self.client.initialize_async(
+            types.InitializeParams(capabilities=types.ClientCapabilities(general=general))
+        )
+        self.client.initialized(types.InitializedParams())
+
+    async def _stop(self) -> None:
+        await self.client.shutdown_async(None)
+        self.client.exit(None)
+        await self.client.stop()
+
+    def stop(self) -> None:
+        self.run(self._stop())
+        self._runner.close()
+
+
+class Editor:
+    """An editor of one workspace, which remembers what the server says of each file."""
+
+    def __init__(self, folder: Path, server: Server) -> None:
+        self.folder = folder
+        self.client = server.client
+        self.server = server
 
     def document(self, name: str) -> types.TextDocumentIdentifier:
         return types.TextDocumentIdentifier(uri=(self.folder / name).as_uri())
@@ -75,9 +104,16 @@ class Editor:
 
     async def diagnostics(self, name: str) -> list[types.Diagnostic]:
         """Return what the server says next; it must be about this file."""
-        said = await asyncio.wait_for(self.shown.get(), SECONDS)
-        assert said.uri == self.document(name).uri
-        return list(said.diagnostics)
+        uri, found = await self.said()
+        assert uri == self.document(name).uri
+        return found
+
+    async def said(self) -> tuple[str, list[types.Diagnostic]]:
+        """Return the address of the file that the server speaks of next, and what it says."""
+        while True:
+            said = await asyncio.wait_for(self.server.said.get(), SECONDS)
+            if said.uri.startswith(self.folder.as_uri()):
+                return said.uri, list(said.diagnostics)
 
     async def labels(self, name: str, line: int, character: int) -> list[str]:
         found = await self.client.text_document_completion_async(
@@ -122,31 +158,37 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "my shop"
 
 
-@asynccontextmanager
-async def started(
-    folder: Path, encodings: list[types.PositionEncodingKind | str] | None = None
-) -> AsyncIterator[Editor]:
-    client = LanguageClient("test", "1")
-    editor = Editor(folder, client)
-    await client.start_io(sys.executable, "-m", "tailorbird", "language-server")
-    general = types.GeneralClientCapabilities(position_encodings=encodings)
-    await asyncio.wait_for(
-        client.initialize_async(
-            types.InitializeParams(capabilities=types.ClientCapabilities(general=general))
-        ),
-        2 * SECONDS,
-    )
-    client.initialized(types.InitializedParams())
-    try:
-        yield editor
-    finally:
-        await client.shutdown_async(None)
-        client.exit(None)
-        await asyncio.wait_for(client.stop(), SECONDS)
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
 
 
-def run(scenario: Callable[[], Any]) -> None:
-    asyncio.run(asyncio.wait_for(scenario(), 3 * SECONDS))
+@contextmanager
+def started(encodings: list[types.PositionEncodingKind | str] | None) -> Iterator[Server]:
+    server = Server()
+    server.run(server.start(encodings))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def api_port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def server(api_port: int) -> Iterator[Server]:
+    """Start one server for all tests: each has a workspace of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TAILORBIRD_URL", f"http://127.0.0.1:{api_port}/")
+        patch.setenv("TAILORBIRD_ADMIN_KEY", "secret")
+        with started(None) as one:
+            yield one
+
+
+@pytest.fixture
+def editor(folder: Path, server: Server) -> Editor:
+    return Editor(folder, server)
 
 
 def span(one: types.Diagnostic) -> tuple[int, int, int, int]:
@@ -154,69 +196,67 @@ def span(one: types.Diagnostic) -> tuple[int, int, int, int]:
     return start.line, start.character, end.line, end.character
 
 
-def test_a_fault_is_shown_where_it_stands_until_it_is_mended(folder: Path) -> None:
+def test_a_fault_is_shown_where_it_stands_until_it_is_mended(editor: Editor) -> None:
     async def scenario() -> None:
-        async with started(folder) as editor:
-            broken = SOUND.replace("order_completed", "order_complete")
-            editor.open("segments/new.yaml", "title: New\nwhen: cuont(order_completed) > 3\n")
-            [fault] = await editor.diagnostics("segments/new.yaml")
-            assert span(fault) == (1, 6, 1, 11)
-            assert fault.severity == types.DiagnosticSeverity.Error
-            assert fault.source == "tailorbird"
-            assert "there is no function `cuont`" in fault.message
-            assert "Did you mean `count`?" in fault.message
-            editor.change("segments/new.yaml", broken)
-            [doubt] = await editor.diagnostics("segments/new.yaml")
-            assert doubt.severity == types.DiagnosticSeverity.Warning
-            assert "order_complete" in doubt.message
-            editor.change("segments/new.yaml", SOUND)
-            assert await editor.diagnostics("segments/new.yaml") == []
+        broken = SOUND.replace("order_completed", "order_complete")
+        editor.open("segments/new.yaml", "title: New\nwhen: cuont(order_completed) > 3\n")
+        [fault] = await editor.diagnostics("segments/new.yaml")
+        assert span(fault) == (1, 6, 1, 11)
+        assert fault.severity == types.DiagnosticSeverity.Error
+        assert fault.source == "tailorbird"
+        assert "there is no function `cuont`" in fault.message
+        assert "Did you mean `count`?" in fault.message
+        editor.change("segments/new.yaml", broken)
+        [doubt] = await editor.diagnostics("segments/new.yaml")
+        assert doubt.severity == types.DiagnosticSeverity.Warning
+        assert "order_complete" in doubt.message
+        editor.change("segments/new.yaml", SOUND)
+        assert await editor.diagnostics("segments/new.yaml") == []
 
-    run(scenario)
+    editor.server.run(scenario())
 
 
-def test_a_buffer_breaks_another_file_and_closing_it_mends_that(folder: Path) -> None:
+def test_a_buffer_breaks_another_file_and_closing_it_mends_that(editor: Editor) -> None:
     async def scenario() -> None:
-        async with started(folder) as editor:
-            path = folder / "segments/later.yaml"
-            path.write_text("when: in segment('newcomers')\n")
-            editor.open("segments/second.yaml", "when: in segment('newcomers')\n")
-            names = set()
-            for _ in range(2):
-                said = await asyncio.wait_for(editor.shown.get(), SECONDS)
-                assert "newcomers" in said.diagnostics[0].message
-                names.add(said.uri)
-            uri = editor.document("segments/second.yaml").uri
-            assert names == {uri, path.as_uri()}
-            path.unlink()
-            editor.client.text_document_did_close(
-                types.DidCloseTextDocumentParams(
-                    text_document=editor.document("segments/second.yaml")
-                )
-            )
-            cleared = [await asyncio.wait_for(editor.shown.get(), SECONDS) for _ in range(2)]
-            assert {one.uri for one in cleared} == names
-            assert not any(one.diagnostics for one in cleared)
+        path = editor.folder / "segments/later.yaml"
+        path.write_text("when: in segment('newcomers')\n")
+        editor.open("segments/second.yaml", "when: in segment('newcomers')\n")
+        names = set()
+        for _ in range(2):
+            uri, found = await editor.said()
+            assert "newcomers" in found[0].message
+            names.add(uri)
+        uri = editor.document("segments/second.yaml").uri
+        assert names == {uri, path.as_uri()}
+        path.unlink()
+        editor.client.text_document_did_close(
+            types.DidCloseTextDocumentParams(text_document=editor.document("segments/second.yaml"))
+        )
+        cleared = dict([await editor.said(), await editor.said()])
+        assert cleared == {name: [] for name in names}
 
-    run(scenario)
+    editor.server.run(scenario())
 
 
-@pytest.mark.parametrize(("encodings", "column"), [(None, 23), (["utf-32"], 22)], ids=str)
-def test_columns_count_the_units_of_the_protocol(
-    folder: Path, encodings: list[types.PositionEncodingKind | str] | None, column: int
-) -> None:
-    async def scenario() -> None:
-        async with started(folder, encodings) as editor:
-            editor.open("segments/new.yaml", "when: traits.a='🎉' or cuont(order_completed) > 3\n")
-            [fault] = await editor.diagnostics("segments/new.yaml")
-            assert span(fault) == (0, column, 0, column + 5)
-            # The same units come back from the client.
-            assert await editor.hover("segments/new.yaml", 0, column - 2) != ""
-
-    run(scenario)
+async def check_columns(editor: Editor, column: int) -> None:
+    name = "segments/new.yaml"
+    editor.open(name, "when: traits.a='🎉' or cuont(order_completed) > 3\n")
+    [fault] = await editor.diagnostics(name)
+    assert span(fault) == (0, column, 0, column + 5)
+    # The same units come back from the client: this is the `r` of `or`.
+    assert "**or**" in await editor.hover(name, 0, column - 2)
 
 
-def test_completion_knows_the_language_and_the_workspace(folder: Path) -> None:
+def test_columns_count_units_of_utf_16(editor: Editor) -> None:
+    editor.server.run(check_columns(editor, 23))
+
+
+def test_columns_count_characters_where_the_editor_does(folder: Path) -> None:
+    with started(["utf-32"]) as server:
+        server.run(check_columns(Editor(folder, server), 22))
+
+
+def test_completion_knows_the_language_and_the_workspace(editor: Editor) -> None:
     text = """\
 title: count is no expression here
 when: >
@@ -225,54 +265,52 @@ when: >
 """
 
     async def scenario() -> None:
-        async with started(folder) as editor:
-            name = "segments/new.yaml"
-            editor.open(name, text)
-            lines = text.splitlines()
-            assert await editor.labels(name, 2, lines[2].index(".") + 1) == ["coupon", "revenue"]
-            assert await editor.labels(name, 2, lines[2].index("bu'") + 2) == [
-                "buyers",
-                "new",
-                "second",
-            ]
-            assert await editor.labels(name, 2, len(lines[2]) - 1) == ["engagement"]
-            assert await editor.labels(name, 0, 9) == []
-            editor.change(name, "when: any(order_completed) and traits. and x in list('')\n")
-            assert await editor.labels(name, 0, 38) == ["city"]
-            assert await editor.labels(name, 0, 54) == ["cities"]
-            assert await editor.labels(name, 0, 20) != []
-            editor.change(name, "when: traits.city = 'count")
-            assert await editor.labels(name, 0, 26) == []
-            editor.change(name, "when: \n")
-            all_of = await editor.labels(name, 0, 6)
-            assert {"count", "age", "within", "and", "traits", "order_completed"} <= set(all_of)
-            assert "revenue" not in all_of
-            editor.change(name, "when: count(order_completed where \n")
-            assert (await editor.labels(name, 0, 34))[:2] == ["coupon", "revenue"]
+        name = "segments/new.yaml"
+        editor.open(name, text)
+        lines = text.splitlines()
+        assert await editor.labels(name, 2, lines[2].index(".") + 1) == ["coupon", "revenue"]
+        assert await editor.labels(name, 2, lines[2].index("bu'") + 2) == [
+            "buyers",
+            "new",
+            "second",
+        ]
+        assert await editor.labels(name, 2, len(lines[2]) - 1) == ["engagement"]
+        assert await editor.labels(name, 0, 9) == []
+        editor.change(name, "when: any(order_completed) and traits. and x in list('')\n")
+        assert await editor.labels(name, 0, 38) == ["city"]
+        assert await editor.labels(name, 0, 54) == ["cities"]
+        assert await editor.labels(name, 0, 20) != []
+        editor.change(name, "when: traits.city = 'count")
+        assert await editor.labels(name, 0, 26) == []
+        editor.change(name, "when: \n")
+        all_of = await editor.labels(name, 0, 6)
+        assert {"count", "age", "within", "and", "traits", "order_completed"} <= set(all_of)
+        assert "revenue" not in all_of
+        editor.change(name, "when: count(order_completed where \n")
+        assert (await editor.labels(name, 0, 34))[:2] == ["coupon", "revenue"]
 
-    run(scenario)
+    editor.server.run(scenario())
 
 
-def test_hover_tells_what_a_word_means(folder: Path) -> None:
+def test_hover_tells_what_a_word_means(editor: Editor) -> None:
     async def scenario() -> None:
-        async with started(folder) as editor:
-            name = "segments/second.yaml"
-            editor.open(name, FILES[name])
-            aggregate = await editor.hover(name, 0, FILES[name].index("count") + 2)
-            assert "→ number" in aggregate
-            assert "how many events match" in aggregate
-            assert "count(product_viewed" not in aggregate
-            assert "count(order_completed within 30d)" in aggregate
-            segment = await editor.hover(name, 0, FILES[name].index("buyers"))
-            assert segment == ("**Buyers** (buyers)\n\n    count(order_completed within 30d) > 3")
-            event = await editor.hover(name, 0, FILES[name].index("order_completed"))
-            assert "A customer paid." in event
-            assert "- `revenue` number" in event
-            own = await editor.hover(name, 0, 1)
-            assert "in segment('buyers') and count(order_completed) > 9" in own
-            assert await editor.hover(name, 0, FILES[name].index("9")) == ""
+        name = "segments/second.yaml"
+        editor.open(name, FILES[name])
+        aggregate = await editor.hover(name, 0, FILES[name].index("count") + 2)
+        assert "→ number" in aggregate
+        assert "how many events match" in aggregate
+        assert "count(product_viewed" not in aggregate
+        assert "count(order_completed within 30d)" in aggregate
+        segment = await editor.hover(name, 0, FILES[name].index("buyers"))
+        assert segment == ("**Buyers** (buyers)\n\n    count(order_completed within 30d) > 3")
+        event = await editor.hover(name, 0, FILES[name].index("order_completed"))
+        assert "A customer paid." in event
+        assert "- `revenue` number" in event
+        own = await editor.hover(name, 0, 1)
+        assert "in segment('buyers') and count(order_completed) > 9" in own
+        assert await editor.hover(name, 0, FILES[name].index("9")) == ""
 
-    run(scenario)
+    editor.server.run(scenario())
 
 
 @contextmanager
@@ -301,40 +339,32 @@ def control_api(key: str, port: int) -> Iterator[None]:
         thread.join()
 
 
-def test_hover_tells_the_size_where_a_server_is_named(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_hover_tells_the_size_where_a_server_is_named(editor: Editor, api_port: int) -> None:
     async def scenario() -> None:
-        async with started(folder) as editor:
-            editor.open("segments/buyers.yaml", FILES["segments/buyers.yaml"])
-            with control_api("secret", port):
-                assert "1,234 people now" in await editor.hover("segments/buyers.yaml", 1, 2)
-            with control_api("another", port):
-                refused = await editor.hover("segments/buyers.yaml", 1, 2)
-            away = await editor.hover("segments/buyers.yaml", 1, 2)
-            assert "count(order_completed within 30d) > 3" in away
-            assert "now" not in away
-            assert refused == away
+        editor.open("segments/buyers.yaml", FILES["segments/buyers.yaml"])
+        with control_api("secret", api_port):
+            assert "1,234 people now" in await editor.hover("segments/buyers.yaml", 1, 2)
+        with control_api("another", api_port):
+            refused = await editor.hover("segments/buyers.yaml", 1, 2)
+        away = await editor.hover("segments/buyers.yaml", 1, 2)
+        assert "count(order_completed within 30d) > 3" in away
+        assert "now" not in away
+        assert refused == away
 
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    monkeypatch.setenv("TAILORBIRD_URL", f"http://127.0.0.1:{port}/")
-    monkeypatch.setenv("TAILORBIRD_ADMIN_KEY", "secret")
-    run(scenario)
+    editor.server.run(scenario())
 
 
-def test_formatting_writes_the_canonical_form(folder: Path) -> None:
+def test_formatting_writes_the_canonical_form(editor: Editor) -> None:
     async def scenario() -> None:
-        async with started(folder) as editor:
-            name = "segments/new.yaml"
-            editor.open(name, "title: New # kept\r\nwhen: COUNT( order_completed )>3\r\n")
-            [edit] = await editor.format(name)
-            assert edit.new_text == "title: New # kept\r\nwhen: count(order_completed) > 3\r\n"
-            assert (edit.range.start.line, edit.range.start.character) == (0, 0)
-            assert edit.range.end.line >= 2
-            editor.change(name, edit.new_text)
-            assert await editor.format(name) == []
-            editor.change(name, "when: count(\n")
-            assert await editor.format(name) == []
+        name = "segments/new.yaml"
+        editor.open(name, "title: New # kept\r\nwhen: COUNT( order_completed )>3\r\n")
+        [edit] = await editor.format(name)
+        assert edit.new_text == "title: New # kept\r\nwhen: count(order_completed) > 3\r\n"
+        assert (edit.range.start.line, edit.range.start.character) == (0, 0)
+        assert edit.range.end.line >= 2
+        editor.change(name, edit.new_text)
+        assert await editor.format(name) == []
+        editor.change(name, "when: count(\n")
+        assert await editor.format(name) == []
 
-    run(scenario)
+    editor.server.run(scenario())
