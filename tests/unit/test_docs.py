@@ -27,7 +27,7 @@ PAGES = sorted(
 )
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 _FENCED = re.compile(r"```yaml\n(.*?)```", re.DOTALL)
-_COMMAND = re.compile(r"(?:\.venv/bin/)?tailorbird ([a-z]+)\b")
+_COMMAND = re.compile(r"(?:\.venv/bin/)?tailorbird ([a-z][a-z-]*)\b")
 
 
 def name_of(page: Path) -> str:

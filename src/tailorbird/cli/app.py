@@ -34,6 +34,12 @@ _COMMANDS = (
     ("init", "init:init", _WRITE, "Make a new workspace with commented examples and keys."),
     ("check", "check:check", _WRITE, "Check a workspace: every fault with its place and mend."),
     ("fmt", "fmt:fmt", _WRITE, "Write the expressions of definitions in their canonical form."),
+    (
+        "language-server",
+        "language_server:language_server",
+        _WRITE,
+        "Serve an editor: faults, completion, meanings.",
+    ),
     ("profile", "profile:app", _ASK, "Show what is known of a person."),
     ("segment", "segment:app", _ASK, "List segments, show one, list its members."),
     ("explain", "explain:explain", _ASK, "Show why a mail was sent, or why not."),

@@ -25,9 +25,23 @@ class ExpressionError(TailorbirdError):
         self.mend = _brief(mend)
         self.text = text
         self.start = start
-        self.line, self.column = position_of(text, start)
         self.length = max(length, 1)
-        super().__init__(self.problem().render())
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        # Rendered when it is read: whoever only asks whether a text is sound, as `lexer.pieces`
+        # does for each character, pays nothing for line, column and excerpt.
+        return self.problem().render()
+
+    @property
+    def line(self) -> int:
+        """Return the line of the fault, counted from 1."""
+        return position_of(self.text, self.start)[0]
+
+    @property
+    def column(self) -> int:
+        """Return the column of the fault, counted from 1."""
+        return position_of(self.text, self.start)[1]
 
     @classmethod
     def at_problem(cls, problem: Problem, text: str) -> ExpressionError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import tomllib
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -13,6 +14,7 @@ from pygments.token import Comment, Error, Keyword, Literal, Name, Number, Opera
 
 from tailorbird.language import grammar, tree
 from tailorbird.language.highlight import TailorbirdLexer
+from tailorbird.language.lexer import FAULT, pieces
 from tailorbird.language.parser import RESERVED
 from tailorbird.language.printer import format_expression
 from tailorbird.testing import expressions
@@ -71,3 +73,11 @@ def test_it_is_registered() -> None:
     project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
     place = project["entry-points"]["pygments.lexers"]["tailorbird"]
     assert EntryPoint("tailorbird", place, "pygments.lexers").load() is TailorbirdLexer
+
+
+def test_a_text_full_of_faults_is_cut_in_linear_time() -> None:
+    text = "$" * 100_000
+    started = time.perf_counter()
+    assert sum(piece.kind == FAULT for piece in pieces(text)) == len(text)
+    # A second or two; it was most of a minute when each fault counted the lines before it.
+    assert time.perf_counter() - started < 10
