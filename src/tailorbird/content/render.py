@@ -55,13 +55,12 @@ class Renderer:
 
     def __init__(self, definition: TemplateDefinition) -> None:
         self.definition = definition
-        body = html_of(definition)
+        body, text = sources_of(definition)
         self._subject = _part("subject", definition.subject, _TEXT, _TEXT_LAX)
         self._preheader = _part("preheader", definition.preheader, _TEXT, _TEXT_LAX)
         self._body = _part("body", body, _HTML, _HTML_LAX)
         # The text is made from the template once, its Liquid intact, not from every mail's HTML.
         self._is_text_own = bool(definition.text.strip())
-        text = definition.text if self._is_text_own else plain_text(body)
         self._text = _part("text", text, _TEXT, _TEXT_LAX)
 
     def render(self, scope: Mapping[str, Any]) -> Rendered:
@@ -129,6 +128,16 @@ def html_of(definition: TemplateDefinition) -> str:
         raise RenderProblem(
             f"the MJML of {definition.path or definition.name}: {problem}"
         ) from None
+
+
+def sources_of(definition: TemplateDefinition) -> tuple[str, str]:
+    """Return the HTML and the text of a template with their Liquid untouched.
+
+    Raises:
+        RenderProblem: the MJML cannot be compiled.
+    """
+    body = html_of(definition)
+    return body, definition.text if definition.text.strip() else plain_text(body)
 
 
 def check_template(definition: TemplateDefinition) -> list[Problem]:

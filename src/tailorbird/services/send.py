@@ -50,12 +50,12 @@ from tailorbird.ports.suppression_store import SuppressionStore
 from tailorbird.profiles.state import decode
 from tailorbird.reducer.reducer import Reducer
 from tailorbird.services.compose import compose
+from tailorbird.services.made_up import made_up_base
 from tailorbird.services.message_record import (
     ReadProfile,
     considered,
     encode_record,
     pack_parts,
-    plain_parts,
 )
 from tailorbird.services.outcomes import RESENDS_MAX, note, outcome_draft, settle
 from tailorbird.workspace.definitions import TemplateDefinition, Workspace, WorkspaceSettings
@@ -68,8 +68,6 @@ PROBE_SECONDS_MAX = 300
 _REDIRECTS_MAX = 20
 # A profile that has not come as far as its effect, after a fall-back, is read again then.
 _STALE_SECONDS = 1
-# zlib looks back 32 KB: of a template's first rendering this much serves the later ones.
-_BASE_BYTES = 32_000
 
 _log = structlog.get_logger("deliver")
 _decode_effect = msgspec.msgpack.Decoder(SendMessage).decode
@@ -290,9 +288,7 @@ class Delivery:
         asked = reducer.exit_of(read.state, effect, now)
         if asked is not None and asked.holds and isinstance(decision, (Deliver, Hold)):
             decision = Suppress(f"the journey's exit condition holds by now: {asked.text}")
-        base_key = f"{workspace.version}//state"
-        base = (base_key, self._base(base_key, read.data))
-        record = considered(read, base, profile, facts, asked, workspace, effect, now)
+        record = considered(read, profile, facts, asked, workspace, effect, now)
         if isinstance(decision, Deliver):
             if effect.kind == MARKETING and message.address in addressed:
                 # Another mail to this address leaves in this round: the cap is asked again then.
@@ -302,7 +298,7 @@ class Delivery:
             if template is not None:
                 try:
                     return self._write(
-                        message, effect, profile, template, workspace, record, decision.address, now
+                        message, effect, profile, template, reducer, record, decision.address, now
                     )
                 except RenderProblem as problem:
                     settle(message, standing.FAILED, f"the template fails: {problem}", now)
@@ -316,7 +312,7 @@ class Delivery:
             settle(message, standing.SUPPRESSED, decision.reason, now)
         elif isinstance(decision, Expire):
             settle(message, standing.EXPIRED, decision.reason, now)
-        message.record = encode_record(record)
+        message.record = encode_record(record, message.effect)
         return None
 
     def _facts(self, message: Message, effect: SendMessage, now: int) -> Facts:
@@ -337,10 +333,11 @@ class Delivery:
             return True
         return self._states[message.state].offset() >= message.required_offset
 
-    def _base(self, key: str, first: bytes) -> bytes:
+    def _base(self, key: str, template: TemplateDefinition, reducer: Reducer) -> bytes:
         base = self._bases.get(key)
         if base is None:
-            base = self._bases[key] = self._ledger.rendering(key, first[-_BASE_BYTES:])
+            made = self._ledger.rendering(key) or made_up_base(template, reducer)
+            base = self._bases[key] = self._ledger.rendering(key, made)
         return base
 
     def _profile(self, profile_id: int) -> ReadProfile | None:
@@ -363,11 +360,13 @@ class Delivery:
         effect: SendMessage,
         profile: dict[str, Any],
         template: TemplateDefinition,
-        workspace: Workspace,
+        reducer: Reducer,
         record: dict[str, Any],
         address: str,
         now: int,
     ) -> _Ready:
+        workspace = reducer.workspace
+        key = f"made-up/{workspace.version}/{template.name}"
         try:
             made = compose(
                 effect,
@@ -379,6 +378,7 @@ class Delivery:
                 self._token_key,
                 now,
             )
+            base = self._base(key, template, reducer)
         except TailorbirdError:
             raise
         except Exception as fault:
@@ -389,8 +389,6 @@ class Delivery:
         message.subject = made.rendered.subject
         message.status, message.reason = standing.HANDING_OVER, ""
         message.attempts += 1
-        key = f"{workspace.version}/{template.name}"
-        base = self._base(key, plain_parts(made.parts))
         message.record = encode_record(
             {
                 **record,
@@ -400,7 +398,8 @@ class Delivery:
                 "preheader": made.rendered.preheader,
                 "bytes": pack_parts(made.parts, base),
                 "rendering": key,
-            }
+            },
+            message.effect,
         )
         return _Ready(message, made.sender, address, encode_parts(made.parts))
 
@@ -432,6 +431,7 @@ class Delivery:
         reducer = self._reducers.get(version)
         if reducer is None:
             self._reducers.clear()
+            self._bases.clear()
             reducer = self._reducers[version] = Reducer(self._load_workspace(version))
         return reducer
 
