@@ -280,3 +280,28 @@ def test_the_forwarded_are_known_by_name_to_the_log(host: Host) -> None:
     draft = Draft(1, "absorb", 65, b"", 99)
     first, again = (host.call(lambda writer: writer.append([draft]))[0].status for _ in range(2))
     assert (first, again) == (ACCEPTED, DUPLICATE)
+
+
+@pytest.mark.parametrize("is_lost", [False, True], ids=["nudged", "every nudge lost"])
+def test_engines_learn_of_records_with_and_without_a_nudge(host: Host, *, is_lost: bool) -> None:
+    host.start("writer")
+    host.start("engine", 0)
+    host.start("engine", 1)
+    sockets = [bootstrap.socket_path(host.data, f"nudge-engine-{one}") for one in range(2)]
+    until(lambda: all(one.exists() for one in sockets))
+    if is_lost:
+        for one in sockets:
+            one.unlink()
+    states = bootstrap.open_states(host.data, 2)
+    spans = []
+    for number in range(9):
+        time.sleep(0.02)
+        begun = time.monotonic()
+        draft = event_draft("viewed", f"m{number}", NOON, f"u{number}")
+        host.call(lambda writer, draft=draft: writer.write([draft]))
+        until(lambda number=number: sum(one.count() for one in states) == number + 1)
+        spans.append(time.monotonic() - begun)
+    # By its own looking an engine takes 125 ms in the middle; a busy machine is slow now and then.
+    assert sorted(spans)[4] < 0.1 if not is_lost else max(spans) < 5
+    for one in states:
+        one.close()
