@@ -6,6 +6,7 @@ failed, and the fallback is noted. Only where even that is impossible does rende
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -27,6 +28,8 @@ _PREHEADER = (
 )
 # Keeps mail readers from showing the body's first words behind a short preheader.
 _PADDING = "&#847;&zwnj;&nbsp;" * 60
+
+_BODY = re.compile(r"<body", re.IGNORECASE)
 
 _HTML = environment(is_escaping=True, is_lax=False)
 _HTML_LAX = environment(is_escaping=True, is_lax=True)
@@ -247,6 +250,6 @@ def fault_line(fault: LiquidError) -> str:
 
 def _with_preheader(html: str, preheader: str) -> str:
     block = _PREHEADER.format(text=escape(preheader), padding=_PADDING)
-    start = html.lower().find("<body")
-    end = html.find(">", start) + 1 if start >= 0 else 0
+    body = _BODY.search(html)
+    end = html.find(">", body.start()) + 1 if body else 0
     return html[:end] + block + html[end:]

@@ -83,6 +83,14 @@ class _Ready:
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _Arrived:
+    """Messages with their answers; `away` says why, if the server was there for none of them."""
+
+    messages: list[Message]
+    away: str
+
+
 class Delivery:
     """One process delivers for all engines of a data folder."""
 
@@ -118,6 +126,8 @@ class Delivery:
         self._probe_at = 0
         self._probes = 0
         self._resends_max = 0
+        # How far each engine has come: read before profiles, so none is older than it says.
+        self._offsets: list[int] = []
         self._travelling: list[tuple[Message, asyncio.Task[HandOverResult]]] = []
 
     def recover(self) -> int:
@@ -183,6 +193,7 @@ class Delivery:
                 break
             written: list[_Ready] = []
             settled: list[Message] = []
+            self._offsets = [state.offset() for state in self._states]
             for message in messages[start : start + HANDING_OVER_MAX]:
                 made = self._prepare(message, reducer, addressed)
                 if made is None:
@@ -190,9 +201,10 @@ class Delivery:
                 else:
                     written.append(made)
                 await asyncio.sleep(0)
-            await self._arrive()
+            arrived = await self._answers()
             # What the server or the switch stopped meanwhile is not marked; it is written again.
-            self._leave([] if self._away or self._is_stopped() else written, settled)
+            is_stopped = bool(arrived.away) or self._is_stopped()
+            self._leave(arrived, [] if is_stopped else written, settled)
         await self._arrive()
         return len(messages)
 
@@ -222,8 +234,12 @@ class Delivery:
         self._ledger.postpone(now, self._probe_at, self._away)
         self._tell_mail_status(reason)
 
-    def _leave(self, written: list[_Ready], settled: list[Message]) -> None:
-        """Mark messages as being handed over, durably, and begin; suppression is read last."""
+    def _leave(self, arrived: _Arrived, written: list[_Ready], settled: list[Message]) -> None:
+        """Note answers and mark messages as being handed over in one durable commit, and begin.
+
+        Suppression is read last. Answers are forgotten only after the commit, so one that fails
+        is repeated by the next round.
+        """
         now = self._clock.now()
         leaving: list[_Ready] = []
         for one in written:
@@ -234,18 +250,23 @@ class Delivery:
             else:
                 settle(message, standing.SUPPRESSED, f"the address is suppressed: {reason}", now)
                 settled.append(message)
-        self._ledger.update([*settled, *(one.message for one in leaving)])
+        self._ledger.update([*arrived.messages, *settled, *(one.message for one in leaving)])
+        self._travelling.clear()
+        if arrived.away:
+            self._hold_queue(arrived.away, now)
+        elif arrived.messages:
+            self._tell_mail_status("")
         for one in leaving:
             task = asyncio.create_task(self._sender.hand_over(one.sender, one.address, one.data))
             self._travelling.append((one.message, task))
 
     async def _arrive(self) -> None:
-        """Wait for the answers and note them in one commit.
+        """Wait for the answers and note them."""
+        if self._travelling:
+            self._leave(await self._answers(), [], [])
 
-        They are forgotten only after it, so a commit that fails is repeated by the next round.
-        """
-        if not self._travelling:
-            return
+    async def _answers(self) -> _Arrived:
+        """Wait for the answers to what travels."""
         answers = await asyncio.gather(
             *(task for _, task in self._travelling), return_exceptions=True
         )
@@ -258,13 +279,11 @@ class Delivery:
             elif isinstance(answer, Unreachable):
                 unreachable.append(answer)
             note(message, answer, now, self._resends_max)
-        self._ledger.update([message for message, _ in self._travelling])
-        is_any_answered = len(unreachable) < len(self._travelling)
-        self._travelling.clear()
-        if unreachable and not is_any_answered:
-            self._hold_queue(unreachable[0].reason, now)
-        else:
-            self._tell_mail_status("")
+        is_away = unreachable and len(unreachable) == len(self._travelling)
+        return _Arrived(
+            [message for message, _ in self._travelling],
+            unreachable[0].reason if is_away else "",
+        )
 
     def _prepare(self, message: Message, reducer: Reducer, addressed: set[str]) -> _Ready | None:
         """Decide and write one message; None where it does not leave now (and says why)."""
@@ -331,7 +350,7 @@ class Delivery:
         """Say whether the engine that wanted a message still stands behind that instant."""
         if message.state >= len(self._states):
             return True
-        return self._states[message.state].offset() >= message.required_offset
+        return self._offsets[message.state] >= message.required_offset
 
     def _base(self, key: str, template: TemplateDefinition, reducer: Reducer) -> bytes:
         base = self._bases.get(key)
@@ -342,15 +361,13 @@ class Delivery:
 
     def _profile(self, profile_id: int) -> ReadProfile | None:
         for _ in range(_REDIRECTS_MAX):
-            store = self._states[partition_of(profile_id) % len(self._states)]
-            # Read first, so the profile is never older than it says.
-            offset = store.offset()
-            found = store.profiles([profile_id])
+            index = partition_of(profile_id) % len(self._states)
+            found = self._states[index].profiles([profile_id])
             if not found:
                 return None
             state = decode(found[profile_id])
             if not state.merged_into:
-                return ReadProfile(data=found[profile_id], offset=offset, state=state)
+                return ReadProfile(data=found[profile_id], offset=self._offsets[index], state=state)
             profile_id = state.merged_into
         return None
 
