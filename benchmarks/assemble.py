@@ -16,8 +16,10 @@ from tailorbird.base.time import parse_micros
 from tailorbird.content.render import renderer_of
 from tailorbird.delivery.assemble import Envelope, assemble, encode_parts
 from tailorbird.journeys.effects import SendMessage
+from tailorbird.reducer.reducer import Reducer
 from tailorbird.services.compose import compose, scope_of
-from tailorbird.services.message_record import pack_parts, plain_parts, unpack_bytes
+from tailorbird.services.made_up import made_up_base
+from tailorbird.services.message_record import pack_parts, unpack_bytes
 from tailorbird.workspace.definitions import Workspace
 from tailorbird.workspace.loader import parse_workspace
 
@@ -30,6 +32,7 @@ PROFILE: dict[str, Any] = {
     "context": {},
     "segments": {"frequent": NOW, "vip": NOW},
     "scores": {"engagement": 12.5},
+    "interests": {},
     "consents": {"marketing": True},
     "created_at": NOW,
     "updated_at": NOW,
@@ -43,7 +46,7 @@ def run() -> None:
     template = workspace.templates["cross-sell"]
     made = compose(effect, PROFILE, 7, workspace, template, "a@shop.example", KEY, NOW)
     other = compose(effect, PROFILE, 8, workspace, template, "b@shop.example", KEY, NOW + 1)
-    base = plain_parts(made.parts)[-32_000:]
+    base = made_up_base(template, Reducer(workspace))
     packed = pack_parts(other.parts, base)
     scope = scope_of(effect, PROFILE, workspace, "https://x.example/u/1", NOW)
     envelope = _envelope(made.rendered.html, made.rendered.text)

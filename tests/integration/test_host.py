@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -28,55 +27,12 @@ from tailorbird.ports.log_writer import ACCEPTED, DUPLICATE, RETRY
 from tailorbird.services.publish import Publisher
 from tailorbird.services.replay import differences, replay
 from tailorbird.testing.embedded import event_draft
+from tailorbird.testing.processes import Host, until
 from tailorbird.worker.settings import RoleSettings
 
 pytestmark = pytest.mark.integration
 
 NOON = parse_micros("2026-01-05T12:00:00Z")
-
-
-class Host:
-    """Some roles of a data folder, each a process of its own."""
-
-    def __init__(self, folder: Path, *, clock: str = "system", engines: int = 2) -> None:
-        self.data = folder / "data"
-        self.data.mkdir()
-        self.settings = RoleSettings(
-            data=self.data, workspace=folder / "shop", engines=engines, clock=clock
-        )
-        self.processes: list[subprocess.Popen[bytes]] = []
-        self.errors = (folder / "errors.log").open("ab")
-
-    def start(self, role: str, index: int = 0) -> subprocess.Popen[bytes]:
-        words = [*self.settings.to_argv(), "--index", str(index)]
-        process = subprocess.Popen(
-            [sys.executable, "-m", f"tailorbird.worker.{role}", *words], stderr=self.errors
-        )
-        self.processes.append(process)
-        if role == "writer":
-            until(lambda: bootstrap.is_writer_listening(self.data) or process.poll() is not None)
-        return process
-
-    def stop(self) -> None:
-        for process in reversed(self.processes):
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-            process.wait(timeout=20)
-        self.errors.close()
-
-    def call(self, act: Callable[[Any], Any]) -> Any:
-        async def run() -> Any:
-            writer = bootstrap.open_writer_client(self.data)
-            try:
-                return await act(writer)
-            finally:
-                await writer.close()
-
-        return asyncio.run(run())
-
-    def lines(self) -> list[dict[str, Any]]:
-        text = Path(self.errors.name).read_text(encoding="utf-8")
-        return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
 
 @pytest.fixture
@@ -96,14 +52,6 @@ def make_host(tmp_path: Path) -> Iterator[Callable[..., Host]]:
 @pytest.fixture
 def host(make_host: Callable[..., Host]) -> Host:
     return make_host()
-
-
-def until(is_so: Callable[[], Any], seconds: float = 20.0) -> Any:
-    end = time.monotonic() + seconds
-    while not (found := is_so()):
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.01)
-    return found
 
 
 def test_a_killed_writer_has_every_event_that_it_acknowledged(host: Host) -> None:
@@ -332,3 +280,28 @@ def test_the_forwarded_are_known_by_name_to_the_log(host: Host) -> None:
     draft = Draft(1, "absorb", 65, b"", 99)
     first, again = (host.call(lambda writer: writer.append([draft]))[0].status for _ in range(2))
     assert (first, again) == (ACCEPTED, DUPLICATE)
+
+
+@pytest.mark.parametrize("is_lost", [False, True], ids=["nudged", "every nudge lost"])
+def test_engines_learn_of_records_with_and_without_a_nudge(host: Host, *, is_lost: bool) -> None:
+    host.start("writer")
+    host.start("engine", 0)
+    host.start("engine", 1)
+    sockets = [bootstrap.socket_path(host.data, f"nudge-engine-{one}") for one in range(2)]
+    until(lambda: all(one.exists() for one in sockets))
+    if is_lost:
+        for one in sockets:
+            one.unlink()
+    states = bootstrap.open_states(host.data, 2)
+    spans = []
+    for number in range(9):
+        time.sleep(0.02)
+        begun = time.monotonic()
+        draft = event_draft("viewed", f"m{number}", NOON, f"u{number}")
+        host.call(lambda writer, draft=draft: writer.write([draft]))
+        until(lambda number=number: sum(one.count() for one in states) == number + 1)
+        spans.append(time.monotonic() - begun)
+    # By its own looking an engine takes 125 ms in the middle; a busy machine is slow now and then.
+    assert sorted(spans)[4] < 0.1 if not is_lost else max(spans) < 5
+    for one in states:
+        one.close()

@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tailorbird.adapters.clock import MappedClock, SystemClock
 from tailorbird.adapters.socket.client import SocketLogWriter, is_listening
+from tailorbird.adapters.socket.nudge import SocketNudged, SocketNudger
 from tailorbird.adapters.sqlite.connection import StorageProblem, copy_database, refuse_network_disk
 from tailorbird.adapters.sqlite.control_store import SqliteControlStore
 from tailorbird.adapters.sqlite.dead_letters import SqliteDeadLetters
@@ -67,14 +68,14 @@ def is_writer_listening(data: Path) -> bool:
     return is_listening(socket_path(data))
 
 
-def socket_path(data: Path) -> Path:
-    """Return where the writer of a data folder listens."""
-    path = data.resolve() / "writer.sock"
+def socket_path(data: Path, name: str = "writer") -> Path:
+    """Return where the writer of a data folder listens, or another socket of the folder lies."""
+    path = data.resolve() / f"{name}.sock"
     if len(os.fsencode(path)) <= _SOCKET_PATH_BYTES_MAX:
         return path
     status = data.resolve().stat()
     runtime = Path(os.environ.get("XDG_RUNTIME_DIR", "/tmp"))  # short by necessity
-    return runtime / f"tailorbird-{os.getuid()}-{status.st_dev}-{status.st_ino}.sock"
+    return runtime / f"tailorbird-{os.getuid()}-{status.st_dev}-{status.st_ino}-{name}.sock"
 
 
 def open_clock(data: Path, kind: str, *, is_writer: bool = False) -> Clock:
@@ -140,6 +141,20 @@ def outbox_cursor(data: Path, index: int) -> Callable[[], int]:
         return SqliteLedger.cursor_in(path, index) if path.exists() else 0
 
     return taken_over
+
+
+def open_nudger(data: Path, roles: Sequence[str]) -> SocketNudger:
+    """Return what tells other roles of a data folder ("engine-0") that there is something new."""
+    return SocketNudger([_nudge_path(data, role) for role in roles])
+
+
+def open_nudged(data: Path, role: str) -> SocketNudged:
+    """Return what a role waits for nudges with; call in its running event loop."""
+    return SocketNudged(_nudge_path(data, role))
+
+
+def _nudge_path(data: Path, role: str) -> Path:
+    return socket_path(data, f"nudge-{role}")
 
 
 def open_ledger(data: Path, *, is_writer: bool = False) -> SqliteLedger:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from decimal import Decimal, InvalidOperation
+from io import StringIO
 from typing import Any
 
-from liquid import Environment, Mode, Undefined
+from liquid import BoundTemplate, Environment, Mode, RenderContext, Undefined
+from liquid.exceptions import OutputStreamLimitError
 from liquid.filter import liquid_filter
+from liquid.output import LimitedStringIO
 
 LOOP_ITERATIONS_MAX = 10_000
 OUTPUT_BYTES_MAX = 1_000_000
@@ -34,8 +37,40 @@ class RecordingUndefined(Undefined):
         return ""
 
 
+class MailOutput(LimitedStringIO):
+    """Counts bytes as the library's own does, but writes plain ASCII without encoding it first."""
+
+    def write(self, text: str) -> int:
+        """Write, or stop at the limit."""
+        self.size += len(text) if text.isascii() else len(text.encode())
+        if self.size > self.limit:
+            raise OutputStreamLimitError("output stream limit reached", token=None)
+        return StringIO.write(self, text)
+
+
+class MailContext(RenderContext):
+    """Takes the short way to what most paths name: a key that an object has."""
+
+    def get_item(self, obj: Any, key: Any) -> Any:
+        """Return a part of a value; the library knows the rest of Liquid's rules."""
+        if type(obj) is dict and type(key) is str and key in obj:
+            return obj[key]
+        return super().get_item(obj, key)
+
+
+class MailTemplate(BoundTemplate):
+    """A template with both."""
+
+    context_class = MailContext
+
+    def _get_buffer(self) -> StringIO:
+        return MailOutput(limit=OUTPUT_BYTES_MAX)
+
+
 class MailEnvironment(Environment):
     """Liquid for mails: limits on loops, output and nesting."""
+
+    template_class = MailTemplate
 
     context_depth_limit = CONTEXT_DEPTH_MAX
     loop_iteration_limit = LOOP_ITERATIONS_MAX

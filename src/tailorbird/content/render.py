@@ -6,6 +6,7 @@ failed, and the fallback is noted. Only where even that is impossible does rende
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -27,6 +28,8 @@ _PREHEADER = (
 )
 # Keeps mail readers from showing the body's first words behind a short preheader.
 _PADDING = "&#847;&zwnj;&nbsp;" * 60
+
+_BODY = re.compile(r"<body", re.IGNORECASE)
 
 _HTML = environment(is_escaping=True, is_lax=False)
 _HTML_LAX = environment(is_escaping=True, is_lax=True)
@@ -55,13 +58,12 @@ class Renderer:
 
     def __init__(self, definition: TemplateDefinition) -> None:
         self.definition = definition
-        body = html_of(definition)
+        body, text = sources_of(definition)
         self._subject = _part("subject", definition.subject, _TEXT, _TEXT_LAX)
         self._preheader = _part("preheader", definition.preheader, _TEXT, _TEXT_LAX)
         self._body = _part("body", body, _HTML, _HTML_LAX)
         # The text is made from the template once, its Liquid intact, not from every mail's HTML.
         self._is_text_own = bool(definition.text.strip())
-        text = definition.text if self._is_text_own else plain_text(body)
         self._text = _part("text", text, _TEXT, _TEXT_LAX)
 
     def render(self, scope: Mapping[str, Any]) -> Rendered:
@@ -129,6 +131,16 @@ def html_of(definition: TemplateDefinition) -> str:
         raise RenderProblem(
             f"the MJML of {definition.path or definition.name}: {problem}"
         ) from None
+
+
+def sources_of(definition: TemplateDefinition) -> tuple[str, str]:
+    """Return the HTML and the text of a template with their Liquid untouched.
+
+    Raises:
+        RenderProblem: the MJML cannot be compiled.
+    """
+    body = html_of(definition)
+    return body, definition.text if definition.text.strip() else plain_text(body)
 
 
 def check_template(definition: TemplateDefinition) -> list[Problem]:
@@ -238,6 +250,6 @@ def fault_line(fault: LiquidError) -> str:
 
 def _with_preheader(html: str, preheader: str) -> str:
     block = _PREHEADER.format(text=escape(preheader), padding=_PADDING)
-    start = html.lower().find("<body")
-    end = html.find(">", start) + 1 if start >= 0 else 0
+    body = _BODY.search(html)
+    end = html.find(">", body.start()) + 1 if body else 0
     return html[:end] + block + html[end:]

@@ -22,7 +22,7 @@ _UNSAFE = re.compile(r"[\r\n\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+")
 _ATEXT = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ .-]*")
 # An encoded word is at most 75 characters: 45 bytes of base64 payload.
 _WORD_BYTES = 45
-_LINE_BYTES = 57
+_LINE_MAX = 76  # characters of base64
 _FOLD = 76
 
 
@@ -93,13 +93,12 @@ def _lines(body: str) -> bytes:
 
 
 def _part(boundary: bytes, kind: bytes, data: bytes) -> bytes:
-    encoded = b"".join(
-        b2a_base64(data[start : start + _LINE_BYTES], newline=False) + b"\r\n"
-        for start in range(0, len(data), _LINE_BYTES)
-    )
+    encoded = b2a_base64(data, newline=False)
+    lines = [encoded[start : start + _LINE_MAX] for start in range(0, len(encoded), _LINE_MAX)]
     return (
         b"--%b\r\nContent-Type: %b; charset=utf-8\r\n"
-        b"Content-Transfer-Encoding: base64\r\n\r\n%b" % (boundary, kind, encoded)
+        b"Content-Transfer-Encoding: base64\r\n\r\n%b"
+        % (boundary, kind, b"\r\n".join([*lines, b""]))
     )
 
 

@@ -100,7 +100,7 @@ class Ledger(Protocol):
     def rendering(self, key: str, data: bytes | None = None) -> bytes:
         """Return the rendering kept under a key, keeping `data` there if there is none yet.
 
-        It is what the sent bytes of later messages are compressed against.
+        It is what the sent bytes of messages are compressed against, and is nobody's mail.
         """
         ...
 

@@ -92,6 +92,11 @@ class Engine:
         """The offset up to which the stored state has come."""
         return self._work.offset
 
+    @property
+    def outbox_rows(self) -> int:
+        """The number of rows that this engine has put into the outbox since its start."""
+        return self._work.outbox_rows
+
     def step(self, limit: int = RECORDS_PER_COMMIT) -> int:
         """Reduce up to `limit` records and commit; return how many were read."""
         records, seen = self._read(limit)

@@ -50,12 +50,12 @@ from tailorbird.ports.suppression_store import SuppressionStore
 from tailorbird.profiles.state import decode
 from tailorbird.reducer.reducer import Reducer
 from tailorbird.services.compose import compose
+from tailorbird.services.made_up import made_up_base
 from tailorbird.services.message_record import (
     ReadProfile,
     considered,
     encode_record,
     pack_parts,
-    plain_parts,
 )
 from tailorbird.services.outcomes import RESENDS_MAX, note, outcome_draft, settle
 from tailorbird.workspace.definitions import TemplateDefinition, Workspace, WorkspaceSettings
@@ -68,8 +68,6 @@ PROBE_SECONDS_MAX = 300
 _REDIRECTS_MAX = 20
 # A profile that has not come as far as its effect, after a fall-back, is read again then.
 _STALE_SECONDS = 1
-# zlib looks back 32 KB: of a template's first rendering this much serves the later ones.
-_BASE_BYTES = 32_000
 
 _log = structlog.get_logger("deliver")
 _decode_effect = msgspec.msgpack.Decoder(SendMessage).decode
@@ -83,6 +81,14 @@ class _Ready:
     sender: str
     address: str  # as the person wrote it; the message has it in lower case, for the cap
     data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrived:
+    """Messages with their answers; `away` says why, if the server was there for none of them."""
+
+    messages: list[Message]
+    away: str
 
 
 class Delivery:
@@ -120,6 +126,8 @@ class Delivery:
         self._probe_at = 0
         self._probes = 0
         self._resends_max = 0
+        # How far each engine has come: read before profiles, so none is older than it says.
+        self._offsets: list[int] = []
         self._travelling: list[tuple[Message, asyncio.Task[HandOverResult]]] = []
 
     def recover(self) -> int:
@@ -185,6 +193,7 @@ class Delivery:
                 break
             written: list[_Ready] = []
             settled: list[Message] = []
+            self._offsets = [state.offset() for state in self._states]
             for message in messages[start : start + HANDING_OVER_MAX]:
                 made = self._prepare(message, reducer, addressed)
                 if made is None:
@@ -192,9 +201,10 @@ class Delivery:
                 else:
                     written.append(made)
                 await asyncio.sleep(0)
-            await self._arrive()
+            arrived = await self._answers()
             # What the server or the switch stopped meanwhile is not marked; it is written again.
-            self._leave([] if self._away or self._is_stopped() else written, settled)
+            is_stopped = bool(arrived.away) or self._is_stopped()
+            self._leave(arrived, [] if is_stopped else written, settled)
         await self._arrive()
         return len(messages)
 
@@ -224,8 +234,12 @@ class Delivery:
         self._ledger.postpone(now, self._probe_at, self._away)
         self._tell_mail_status(reason)
 
-    def _leave(self, written: list[_Ready], settled: list[Message]) -> None:
-        """Mark messages as being handed over, durably, and begin; suppression is read last."""
+    def _leave(self, arrived: _Arrived, written: list[_Ready], settled: list[Message]) -> None:
+        """Note answers and mark messages as being handed over in one durable commit, and begin.
+
+        Suppression is read last. Answers are forgotten only after the commit, so one that fails
+        is repeated by the next round.
+        """
         now = self._clock.now()
         leaving: list[_Ready] = []
         for one in written:
@@ -236,18 +250,23 @@ class Delivery:
             else:
                 settle(message, standing.SUPPRESSED, f"the address is suppressed: {reason}", now)
                 settled.append(message)
-        self._ledger.update([*settled, *(one.message for one in leaving)])
+        self._ledger.update([*arrived.messages, *settled, *(one.message for one in leaving)])
+        self._travelling.clear()
+        if arrived.away:
+            self._hold_queue(arrived.away, now)
+        elif arrived.messages:
+            self._tell_mail_status("")
         for one in leaving:
             task = asyncio.create_task(self._sender.hand_over(one.sender, one.address, one.data))
             self._travelling.append((one.message, task))
 
     async def _arrive(self) -> None:
-        """Wait for the answers and note them in one commit.
+        """Wait for the answers and note them."""
+        if self._travelling:
+            self._leave(await self._answers(), [], [])
 
-        They are forgotten only after it, so a commit that fails is repeated by the next round.
-        """
-        if not self._travelling:
-            return
+    async def _answers(self) -> _Arrived:
+        """Wait for the answers to what travels."""
         answers = await asyncio.gather(
             *(task for _, task in self._travelling), return_exceptions=True
         )
@@ -260,13 +279,11 @@ class Delivery:
             elif isinstance(answer, Unreachable):
                 unreachable.append(answer)
             note(message, answer, now, self._resends_max)
-        self._ledger.update([message for message, _ in self._travelling])
-        is_any_answered = len(unreachable) < len(self._travelling)
-        self._travelling.clear()
-        if unreachable and not is_any_answered:
-            self._hold_queue(unreachable[0].reason, now)
-        else:
-            self._tell_mail_status("")
+        is_away = unreachable and len(unreachable) == len(self._travelling)
+        return _Arrived(
+            [message for message, _ in self._travelling],
+            unreachable[0].reason if is_away else "",
+        )
 
     def _prepare(self, message: Message, reducer: Reducer, addressed: set[str]) -> _Ready | None:
         """Decide and write one message; None where it does not leave now (and says why)."""
@@ -290,9 +307,7 @@ class Delivery:
         asked = reducer.exit_of(read.state, effect, now)
         if asked is not None and asked.holds and isinstance(decision, (Deliver, Hold)):
             decision = Suppress(f"the journey's exit condition holds by now: {asked.text}")
-        base_key = f"{workspace.version}//state"
-        base = (base_key, self._base(base_key, read.data))
-        record = considered(read, base, profile, facts, asked, workspace, effect, now)
+        record = considered(read, profile, facts, asked, workspace, effect, now)
         if isinstance(decision, Deliver):
             if effect.kind == MARKETING and message.address in addressed:
                 # Another mail to this address leaves in this round: the cap is asked again then.
@@ -302,7 +317,7 @@ class Delivery:
             if template is not None:
                 try:
                     return self._write(
-                        message, effect, profile, template, workspace, record, decision.address, now
+                        message, effect, profile, template, reducer, record, decision.address, now
                     )
                 except RenderProblem as problem:
                     settle(message, standing.FAILED, f"the template fails: {problem}", now)
@@ -316,7 +331,7 @@ class Delivery:
             settle(message, standing.SUPPRESSED, decision.reason, now)
         elif isinstance(decision, Expire):
             settle(message, standing.EXPIRED, decision.reason, now)
-        message.record = encode_record(record)
+        message.record = encode_record(record, message.effect)
         return None
 
     def _facts(self, message: Message, effect: SendMessage, now: int) -> Facts:
@@ -335,25 +350,24 @@ class Delivery:
         """Say whether the engine that wanted a message still stands behind that instant."""
         if message.state >= len(self._states):
             return True
-        return self._states[message.state].offset() >= message.required_offset
+        return self._offsets[message.state] >= message.required_offset
 
-    def _base(self, key: str, first: bytes) -> bytes:
+    def _base(self, key: str, template: TemplateDefinition, reducer: Reducer) -> bytes:
         base = self._bases.get(key)
         if base is None:
-            base = self._bases[key] = self._ledger.rendering(key, first[-_BASE_BYTES:])
+            made = self._ledger.rendering(key) or made_up_base(template, reducer)
+            base = self._bases[key] = self._ledger.rendering(key, made)
         return base
 
     def _profile(self, profile_id: int) -> ReadProfile | None:
         for _ in range(_REDIRECTS_MAX):
-            store = self._states[partition_of(profile_id) % len(self._states)]
-            # Read first, so the profile is never older than it says.
-            offset = store.offset()
-            found = store.profiles([profile_id])
+            index = partition_of(profile_id) % len(self._states)
+            found = self._states[index].profiles([profile_id])
             if not found:
                 return None
             state = decode(found[profile_id])
             if not state.merged_into:
-                return ReadProfile(data=found[profile_id], offset=offset, state=state)
+                return ReadProfile(data=found[profile_id], offset=self._offsets[index], state=state)
             profile_id = state.merged_into
         return None
 
@@ -363,11 +377,13 @@ class Delivery:
         effect: SendMessage,
         profile: dict[str, Any],
         template: TemplateDefinition,
-        workspace: Workspace,
+        reducer: Reducer,
         record: dict[str, Any],
         address: str,
         now: int,
     ) -> _Ready:
+        workspace = reducer.workspace
+        key = f"made-up/{workspace.version}/{template.name}"
         try:
             made = compose(
                 effect,
@@ -379,6 +395,7 @@ class Delivery:
                 self._token_key,
                 now,
             )
+            base = self._base(key, template, reducer)
         except TailorbirdError:
             raise
         except Exception as fault:
@@ -389,8 +406,6 @@ class Delivery:
         message.subject = made.rendered.subject
         message.status, message.reason = standing.HANDING_OVER, ""
         message.attempts += 1
-        key = f"{workspace.version}/{template.name}"
-        base = self._base(key, plain_parts(made.parts))
         message.record = encode_record(
             {
                 **record,
@@ -400,7 +415,8 @@ class Delivery:
                 "preheader": made.rendered.preheader,
                 "bytes": pack_parts(made.parts, base),
                 "rendering": key,
-            }
+            },
+            message.effect,
         )
         return _Ready(message, made.sender, address, encode_parts(made.parts))
 
@@ -432,6 +448,7 @@ class Delivery:
         reducer = self._reducers.get(version)
         if reducer is None:
             self._reducers.clear()
+            self._bases.clear()
             reducer = self._reducers[version] = Reducer(self._load_workspace(version))
         return reducer
 

@@ -63,6 +63,7 @@ class WorkingSet:
     def __init__(self, store: StateStore, *, hot_max: int = HOT_PROFILES_MAX) -> None:
         self._store = store
         self._hot_max = hot_max
+        self.outbox_rows = 0  # committed since the start
         self.reset()
 
     def reset(self) -> None:
@@ -209,6 +210,7 @@ class WorkingSet:
             )
         )
         self.offset = offset
+        self.outbox_rows += len(pending.outbox)
         self._pending = _Pending()
         while len(self._hot) > self._hot_max:
             self._hot.popitem(last=False)

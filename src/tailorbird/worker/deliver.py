@@ -11,13 +11,11 @@ import structlog
 
 from tailorbird.bootstrap import own
 from tailorbird.bootstrap.delivery import open_delivery
-from tailorbird.worker.process import calm_garbage_collector, run_role
+from tailorbird.worker.process import calm_garbage_collector, nudged, run_role
 from tailorbird.worker.settings import RoleSettings
 
-PAUSE_SECONDS_MIN = 0.002
-PAUSE_SECONDS_MAX = 0.02
-# A simulation waits for us: look more often.
-PAUSE_SECONDS_SIMULATED = 0.004
+# Engines nudge when they want something sent; what only time makes due is looked for this often.
+PAUSE_SECONDS = 0.25
 # After a fault that is not a person's or a server's, before the next attempt.
 FAULT_SECONDS = 1.0
 
@@ -43,20 +41,18 @@ async def _serve(settings: RoleSettings, stopped: asyncio.Event) -> None:
     await delivery.look_at_mail_server()
     calm_garbage_collector()
     _log.info("ready", pid=os.getpid(), unknown=unknown)
-    longest = PAUSE_SECONDS_SIMULATED if settings.clock == "simulated" else PAUSE_SECONDS_MAX
-    pause = PAUSE_SECONDS_MIN
-    while not stopped.is_set():
-        try:
-            done = await delivery.step()
-        except Exception as problem:  # noqa: BLE001  # the outermost loop, see below
-            # The outermost loop: a fault is said and the round is tried again; what was handed
-            # over is in the ledger.
-            _log.error("round_failed", error=repr(problem)[:500], exc_info=True)
-            done = 0
-            await asyncio.sleep(FAULT_SECONDS)
-        pause = PAUSE_SECONDS_MIN if done else min(pause * 2, longest)
-        if not done:
-            await asyncio.sleep(pause)
+    with nudged(settings, "deliver", stopped) as news:
+        while not stopped.is_set():
+            try:
+                done = await delivery.step()
+            except Exception as problem:  # noqa: BLE001  # the outermost loop, see below
+                # The outermost loop: a fault is said and the round is tried again; what was handed
+                # over is in the ledger.
+                _log.error("round_failed", error=repr(problem)[:500], exc_info=True)
+                done = 0
+                await asyncio.sleep(FAULT_SECONDS)
+            if not done:
+                await news.wait(PAUSE_SECONDS)
     await delivery.close()
     ownership.release()
     _log.info("stopped")

@@ -16,12 +16,11 @@ from tailorbird.bootstrap.definitions import workspace_loader
 from tailorbird.ports.state_store import HAND_OVER, SEND
 from tailorbird.services.advance import RECORDS_PER_COMMIT, Engine
 from tailorbird.services.forward import forward_hand_overs
-from tailorbird.worker.process import calm_garbage_collector, run_role
+from tailorbird.worker.process import calm_garbage_collector, nudged, run_role
 from tailorbird.worker.settings import RoleSettings
 
-# How long an engine without work waits before it looks at the log again, in seconds.
-PAUSE_SECONDS_MIN = 0.001
-PAUSE_SECONDS_MAX = 0.008
+# The writer nudges when the log has something new; without a nudge it is looked at this often.
+PAUSE_SECONDS = 0.25
 CURSOR_SECONDS = 1.0
 CHECKPOINT_SECONDS = 2.0
 
@@ -51,26 +50,34 @@ async def _serve(settings: RoleSettings, stopped: asyncio.Event) -> None:
     writer = bootstrap.open_writer_client(settings.data)
     calm_garbage_collector()
     _log.info("ready", index=settings.index, offset=engine.offset, pid=os.getpid())
-    handed, pause, looked_at = 0, PAUSE_SECONDS_MIN, 0.0
+    to_writer = bootstrap.open_nudger(settings.data, ["writer"])
+    to_deliver = bootstrap.open_nudger(settings.data, ["deliver"])
+    handed, wanted, looked_at = 0, 0, 0.0
     loop = asyncio.get_running_loop()
     checkpoint = asyncio.create_task(_keep_short(state, stopped))
-    while not stopped.is_set():
-        count = engine.step()
-        if count:
-            pause = PAUSE_SECONDS_MIN
-            handed = await forward_hand_overs(state, writer, handed)
-            engine.forget_outbox(HAND_OVER, handed)
-        else:
-            pause = min(pause * 2, PAUSE_SECONDS_MAX)
-        if loop.time() - looked_at > CURSOR_SECONDS:
-            looked_at = loop.time()
-            engine.forget_outbox(SEND, taken_over())
-            handed = await forward_hand_overs(state, writer, handed)
-            engine.forget_outbox(HAND_OVER, handed)
-        if checkpoint.done():
-            checkpoint.result()
-        await asyncio.sleep(0 if count == RECORDS_PER_COMMIT else pause)
+    with nudged(settings, f"engine-{settings.index}", stopped) as news:
+        while not stopped.is_set():
+            count = engine.step()
+            if wanted != (wanted := engine.outbox_rows):
+                to_deliver.nudge()
+            if count:
+                to_writer.nudge()  # deadlines may have come
+                handed = await forward_hand_overs(state, writer, handed)
+                engine.forget_outbox(HAND_OVER, handed)
+            if loop.time() - looked_at > CURSOR_SECONDS:
+                looked_at = loop.time()
+                engine.forget_outbox(SEND, taken_over())
+                handed = await forward_hand_overs(state, writer, handed)
+                engine.forget_outbox(HAND_OVER, handed)
+            if checkpoint.done():
+                checkpoint.result()
+            if count == RECORDS_PER_COMMIT:
+                await asyncio.sleep(0)
+            else:
+                await news.wait(PAUSE_SECONDS)
     await checkpoint
+    to_writer.close()
+    to_deliver.close()
     await writer.close()
     state.close()
     ownership.release()

@@ -4,16 +4,19 @@ supervisor."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import structlog
 
+from tailorbird import bootstrap
+from tailorbird.adapters.socket.nudge import SocketNudged
 from tailorbird.base.problems import TailorbirdError
 from tailorbird.worker.logs import configure_logs
 from tailorbird.worker.settings import RoleSettings
@@ -57,6 +60,19 @@ def follow_supervisor(pid: int) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, name="follow-supervisor", daemon=True).start()
+
+
+@contextlib.contextmanager
+def nudged(settings: RoleSettings, role: str, stopped: asyncio.Event) -> Iterator[SocketNudged]:
+    """Let a role wait for nudges; to be stopped is one, too."""
+    waiting = bootstrap.open_nudged(settings.data, role)
+    stopping = asyncio.create_task(stopped.wait())
+    stopping.add_done_callback(lambda _: waiting.wake())
+    try:
+        yield waiting
+    finally:
+        stopping.cancel()
+        waiting.close()
 
 
 def calm_garbage_collector() -> None:

@@ -16,15 +16,19 @@ from tailorbird import bootstrap
 from tailorbird.adapters.socket.server import WriterServer
 from tailorbird.adapters.sqlite.event_log import SqliteEventLog
 from tailorbird.adapters.sqlite.state_store import SqliteStateStore
+from tailorbird.base.time import MICROSECONDS
 from tailorbird.delivery.suppression import changes_of
 from tailorbird.events.event import TICK
 from tailorbird.ports.clock import Clock, ClockProblem
 from tailorbird.ports.event_log import Draft
+from tailorbird.ports.nudge import Nudged
 from tailorbird.services.append import Appender
-from tailorbird.worker.process import calm_garbage_collector, run_role
+from tailorbird.worker.process import calm_garbage_collector, nudged, run_role
 from tailorbird.worker.settings import RoleSettings
 
-LOOK_SECONDS = 0.02
+# Engines nudge when deadlines may have come; these are looked at that often at most, and at least.
+LOOK_SECONDS_MIN = 0.02
+LOOK_SECONDS_MAX = 0.25
 # In real time a partition gets a tick at most this often; a moved clock is followed at once.
 TICK_SECONDS_MIN = 0.05
 CHECKPOINT_SECONDS = 1.0
@@ -42,30 +46,51 @@ class Ticker:
         self._server = server
         self._states: dict[int, SqliteStateStore] = {}
         self._ticked: dict[int, tuple[int, float]] = {}
-        self.moved = asyncio.Event()
+        self._moved = asyncio.Event()
 
-    async def run(self, stopped: asyncio.Event) -> None:
-        """Look until stopped; at once when the clock was moved."""
+    def look(self) -> None:
+        """Look at once: the clock was moved."""
+        self._moved.set()
+
+    async def run(self, news: Nudged, stopped: asyncio.Event) -> None:
+        """Look until stopped: when nudged, when the clock was moved, when a deadline comes."""
+        nudges = asyncio.create_task(self._follow(news, stopped))
+        seconds = LOOK_SECONDS_MIN
         while not stopped.is_set():
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self.moved.wait(), LOOK_SECONDS)
-            self.moved.clear()
-            now, due = self._clock.now(), self._due()
+                await asyncio.wait_for(self._moved.wait(), seconds)
+            self._moved.clear()
+            now = self._clock.now()
+            due, seconds = self._due(now)
             if due and await self._server.append([Draft(one, TICK, 0, b"") for one in due]):
                 self._ticked.update(dict.fromkeys(due, (now, time.monotonic())))
+        await nudges
 
-    def _due(self) -> list[int]:
-        now, wall = self._clock.now(), time.monotonic()
+    async def _follow(self, news: Nudged, stopped: asyncio.Event) -> None:
+        """Look when nudged, but under load not at each nudge."""
+        while not stopped.is_set():
+            if await news.wait(LOOK_SECONDS_MAX):
+                self._moved.set()
+                await asyncio.sleep(LOOK_SECONDS_MIN)
+
+    def _due(self, now: int) -> tuple[list[int], float]:
+        """Return the partitions that need a tick, and in how many seconds to look again."""
+        wall, longest = time.monotonic(), LOOK_SECONDS_MAX
         is_real = self._settings.clock == "system"
         due: list[int] = []
+        until = now + int(LOOK_SECONDS_MAX * MICROSECONDS) if is_real else now
         for store in self._open_states():
-            for partition, deadline in store.due_partitions(now).items():
+            for partition, deadline in store.due_partitions(until).items():
                 ticked_at, ticked_wall = self._ticked.get(partition, (-1, 0.0))
+                if deadline > now:
+                    longest = min(longest, (deadline - now) / MICROSECONDS)
                 # A tick at or after the deadline lies in the log already: the engine is behind.
-                if ticked_at >= deadline or (is_real and wall - ticked_wall < TICK_SECONDS_MIN):
-                    continue
-                due.append(partition)
-        return due
+                elif ticked_at < deadline:
+                    if is_real and wall - ticked_wall < TICK_SECONDS_MIN:
+                        longest = min(longest, TICK_SECONDS_MIN)
+                    else:
+                        due.append(partition)
+        return due, max(longest, LOOK_SECONDS_MIN)
 
     def _open_states(self) -> list[SqliteStateStore]:
         for index in range(self._settings.engines):
@@ -96,7 +121,15 @@ async def _serve(settings: RoleSettings, stopped: asyncio.Event) -> None:
             raise ClockProblem("this clock cannot be moved")
         return int(move(now))
 
-    server = WriterServer(appender, set_now, after_clock=lambda: ticker.moved.set())
+    engines = [f"engine-{index}" for index in range(settings.engines)]
+    to_engines = bootstrap.open_nudger(settings.data, engines)
+    to_deliver = bootstrap.open_nudger(settings.data, ["deliver"])
+
+    def after_clock() -> None:
+        ticker.look()
+        to_deliver.nudge()  # what waits for its time may be due
+
+    server = WriterServer(appender, set_now, after_clock=after_clock, after_commit=to_engines.nudge)
     ticker = Ticker(settings, clock, server)
     path = bootstrap.socket_path(settings.data)
     _remove(path)
@@ -105,23 +138,24 @@ async def _serve(settings: RoleSettings, stopped: asyncio.Event) -> None:
     calm_garbage_collector()
     _log.info("ready", socket=path.name, end=log.end(), pid=os.getpid())
     committing = asyncio.create_task(server.commit_forever())
-    ending = [
-        asyncio.create_task(ticker.run(stopped)),
-        asyncio.create_task(_keep_short(server, log, stopped)),
-        asyncio.create_task(stopped.wait()),
-    ]
-    await asyncio.wait([committing, *ending], return_when=asyncio.FIRST_COMPLETED)
-    listener.close()
-    _remove(path)
-    if committing.done() or not stopped.is_set():
-        # A fault of ours: end with it, the supervisor starts the writer anew.
-        for task in [committing, *ending]:
-            if task.done():
-                task.result()
-    await asyncio.gather(*ending)
+    with nudged(settings, "writer", stopped) as news:
+        ending = [
+            asyncio.create_task(ticker.run(news, stopped)),
+            asyncio.create_task(_keep_short(server, log, stopped)),
+            asyncio.create_task(stopped.wait()),
+        ]
+        await asyncio.wait([committing, *ending], return_when=asyncio.FIRST_COMPLETED)
+        listener.close()
+        _remove(path)
+        if committing.done() or not stopped.is_set():
+            # A fault of ours: end with it, the supervisor starts the writer anew.
+            for task in [committing, *ending]:
+                if task.done():
+                    task.result()
+        await asyncio.gather(*ending)
     await server.finish()
     committing.cancel()
-    for one in (log, identity, suppression):
+    for one in (log, identity, suppression, to_engines, to_deliver):
         one.close()
     ownership.release()
     _log.info("stopped", end=log.end())

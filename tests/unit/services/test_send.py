@@ -27,7 +27,6 @@ from tailorbird.ports.suppression_store import SuppressionChange
 from tailorbird.profiles.state import ProfileState
 from tailorbird.reducer.reducer import Reducer
 from tailorbird.services.explain import as_text, explanation, sent_bytes, sent_parts
-from tailorbird.services.message_record import profile_of, state_of
 from tailorbird.services.render_again import is_same_again
 from tailorbird.services.send import HANDING_OVER_MAX
 from tailorbird.testing.building import DAY, HOUR, MINUTE, SECOND, START, journey, send
@@ -350,18 +349,6 @@ def test_the_explanation_tells_all_and_rendering_again_gives_the_same_bytes() ->
     assert "the very bytes that left" in text
 
 
-def test_the_record_of_later_messages_is_small() -> None:
-    world = World()
-    body = TEMPLATE.body.replace("Hi", "".join(f"<p>Line {n} of many</p>" for n in range(400)))
-    world.workspace = replace(WORKSPACE, templates={"hello": replace(TEMPLATE, body=body)})
-    for number in range(65, 70):
-        world.wants(world.person(number), f"e{number}")
-    world.works()
-    sizes = [len(world.message(f"e{number}").record) for number in range(65, 70)]
-    assert len(world.mails[4][1]) > 12_000
-    assert max(sizes) < 2_500
-
-
 EXIT = replace(
     WORKSPACE,
     journeys={"welcome": journey("welcome", (send("mail"),), event="order_completed", leave=VIP)},
@@ -396,22 +383,6 @@ def test_a_profile_that_fell_back_behind_its_effect_is_waited_for() -> None:
     world.at += 2 * SECOND
     world.works()
     assert (world.status("e1"), world.message("e1").subject) == ("sent", "Hello Grace")
-
-
-def test_the_record_keeps_the_profile_as_bytes_with_its_offset() -> None:
-    world = World()
-    person = world.person()
-    stored = world.states[0].profiles([person])[person]
-    world.wants(person, "e1")
-    offset = world.states[0].offset()
-    world.works()
-    world.person(person, name="Grace", email="g@shop.example")
-    message = world.message("e1")
-    assert state_of(message, world.ledger) == stored
-    profile = profile_of(message, world.ledger, Reducer(WORKSPACE))
-    assert profile is not None
-    assert profile["traits"]["name"] == "Ada"
-    assert explanation(message, profile)["profile_offset"] == offset
 
 
 def test_what_may_have_arrived_is_sent_again_twice_where_the_workspace_wants_it() -> None:

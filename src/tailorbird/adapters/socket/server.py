@@ -45,7 +45,10 @@ class _Waiting:
 
 
 class WriterServer:
-    """Serves one appender. `after_clock` is called when a simulated clock was moved."""
+    """Serves one appender. `after_clock` is called when a simulated clock was moved.
+
+    `after_commit` is called when the log has something new.
+    """
 
     def __init__(
         self,
@@ -53,10 +56,12 @@ class WriterServer:
         set_now: Callable[[int], int],
         *,
         after_clock: Callable[[], None] = lambda: None,
+        after_commit: Callable[[], None] = lambda: None,
     ) -> None:
         self._appender = appender
         self._set_now = set_now
         self._after_clock = after_clock
+        self._after_commit = after_commit
         self._streams: set[asyncio.StreamWriter] = set()
         self._waiting: list[_Waiting] = []
         self._queued = 0
@@ -103,6 +108,7 @@ class WriterServer:
         finally:
             self._queued -= size
         self.commits += 1
+        self._after_commit()
         for one in group:
             answers = of_events[: len(one.events)] + of_drafts[: len(one.drafts)]
             del of_events[: len(one.events)], of_drafts[: len(one.drafts)]
@@ -116,6 +122,7 @@ class WriterServer:
         except LogProblem as problem:
             _log.error("log_refused", items=len(drafts), reason=str(problem))
             return False
+        self._after_commit()
         return True
 
     async def between_commits(self, act: Callable[[], object]) -> None:
