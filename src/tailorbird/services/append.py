@@ -28,13 +28,13 @@ from tailorbird.events.event import (
     encode,
     partition_of,
 )
-from tailorbird.events.identifiers import Identifier, IdentityRules
+from tailorbird.events.identifiers import DEFAULT_RULES, Identifier, IdentityRules
 from tailorbird.ports.clock import Clock
 from tailorbird.ports.event_log import Draft, EventLog
 from tailorbird.ports.identity_store import IdentityStore
 from tailorbird.ports.log_writer import ACCEPTED, DUPLICATE, Answer, EventDraft
 from tailorbird.ports.suppression_store import SuppressionChange, SuppressionStore
-from tailorbird.profiles.identity import DEFAULT_RULES, PROFILE, resolve
+from tailorbird.profiles.identity import PROFILE, resolve
 
 SuppressionRule = Callable[[Event, int], Sequence[SuppressionChange]]
 
@@ -138,14 +138,14 @@ class Appender:
 
     def _take_over_identity(self, records: Sequence[Record]) -> None:
         links: list[tuple[str, str, int, int]] = []
-        merges: list[tuple[int, int]] = []
+        merges: list[tuple[int, int, int]] = []
         for record in records:
             if record.kind == LINK:
                 for kind, value in _decode_links(record.body).identifiers:
                     links.append((kind, value, record.profile_id, record.offset))
             elif record.kind == MERGE_IN:
                 merge = _decode_merge(record.body)
-                merges.append((merge.loser_id, merge.winner_id))
+                merges.append((merge.loser_id, merge.winner_id, record.offset))
             elif record.kind == UNMERGE:
                 # What came before it comes before it here as well.
                 undone = _decode_unmerge(record.body)
