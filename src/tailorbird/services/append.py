@@ -14,11 +14,13 @@ import msgspec
 from tailorbird.base.hashing import hash_text
 from tailorbird.base.time import DAY
 from tailorbird.events.event import (
+    ACTIVATE,
     EVENT,
     LINK,
     MERGE_IN,
     MERGE_OUT,
     UNMERGE,
+    Activate,
     Event,
     Links,
     Merge,
@@ -41,6 +43,7 @@ SuppressionRule = Callable[[Event, int], Sequence[SuppressionChange]]
 _CATCH_UP_BATCH = 5_000
 # Records between two notes of how far the derived stores have come: a restart reads on from there.
 _OFFSETS_PER_NOTE = 50_000
+_decode_activate = msgspec.msgpack.Decoder(Activate).decode
 _decode_links = msgspec.msgpack.Decoder(Links).decode
 _decode_unmerge = msgspec.msgpack.Decoder(Unmerge).decode
 _decode_merge = msgspec.msgpack.Decoder(Merge).decode
@@ -57,8 +60,14 @@ class Appender:
         clock: Clock,
         suppression_rule: SuppressionRule,
         rules: IdentityRules = DEFAULT_RULES,
+        rules_of: Callable[[str], IdentityRules] | None = None,
     ) -> None:
-        """`rules` say which identifiers count; they concern what is written from here on."""
+        """`rules` say which identifiers count; they concern what is written from here on.
+
+        `rules_of` tells them for a version: they take over once it is activated in the log.
+        """
+        self._rules_of = rules_of
+        self._version = ""
         self._rules = rules
         self._log = log
         self._identity = identity
@@ -100,6 +109,7 @@ class Appender:
         for draft in batch.drafts:
             self._seen.add(draft.dedup, now)
         self._derive(records, events, placed)
+        self._take_over_rules(records)
 
         def answer(status: str, index: int, profile_id: int) -> Answer:
             return Answer(status, records[index].offset if status == ACCEPTED else 0, profile_id)
@@ -130,6 +140,15 @@ class Appender:
             self._suppression.apply(changes, end)
         if end - self._noted >= _OFFSETS_PER_NOTE:
             self._note(end)
+
+    def _take_over_rules(self, records: Sequence[Record]) -> None:
+        if self._rules_of is None:
+            return
+        for record in records:
+            if record.kind == ACTIVATE:
+                version = _decode_activate(record.body).version
+                if version != self._version:
+                    self._rules, self._version = self._rules_of(version), version
 
     def _note(self, offset: int) -> None:
         self._identity.apply((), (), offset)
