@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from tailorbird.events.event import EVENT, Event, encode
+from tailorbird.reducer.reducer import Reducer
+from tailorbird.testing.building import START, Person, workspace_of
 from tailorbird.testing.in_process import ADMIN, WRITE, InProcessServer
 
 
@@ -46,3 +49,18 @@ def test_people_of_one_group_stay_apart(server: InProcessServer) -> None:
     assert ada["id"] != bob["id"]
     assert ada["identity"]["merged"] == bob["identity"]["merged"] == []
     assert ada["traits"] == bob["traits"] == {"group_id": "initech"}
+
+
+def test_a_segment_asks_for_the_group() -> None:
+    person = Person(Reducer(workspace_of({"initech": "traits.group_id = 'initech'"})))
+    for number, group_id in enumerate(("initech", "hooli")):
+        event = Event(
+            type="group",
+            name="grouped",
+            message_id=f"m{number}",
+            timestamp=START + number,
+            order=number,
+            properties={"group_id": group_id},
+        )
+        person.feed(EVENT, encode(event), number)
+        assert person.segments == ({"initech"} if group_id == "initech" else set())
