@@ -13,6 +13,7 @@ from tailorbird import bootstrap
 from tailorbird.adapters.tables import read_rows
 from tailorbird.cli import output
 from tailorbird.cli.reading import clock_kind
+from tailorbird.services.identity_rules import LiveRules
 from tailorbird.services.import_events import HistoricalCollector, ImportReport, import_rows
 
 
@@ -72,16 +73,18 @@ async def _run(file: Path, kind: str, data: Path, *, is_quiet: bool) -> ImportRe
     clock = bootstrap.open_clock(data, clock_kind(data))
     writer = bootstrap.open_writer_client(data)
     words = TextColumn("{task.completed:,} rows")
+    control = bootstrap.open_control(data)
     with Progress(words, console=output.console(), transient=True, disable=is_quiet) as progress:
         task = progress.add_task("", total=None)
         try:
             return await import_rows(
                 read_rows(file),
                 kind,
-                HistoricalCollector(writer, clock),
+                HistoricalCollector(writer, clock, rules=LiveRules(control)),
                 progress=lambda report: progress.update(task, completed=report.row_count),
             )
         finally:
+            control.close()
             await writer.close()
 
 

@@ -1,12 +1,17 @@
-"""`tailorbird profile show`: all that is known of a person."""
+"""`tailorbird profile show`: all that is known of a person, and how they came to be one."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 from cyclopts import App, Parameter
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
+from tailorbird.base.time import from_micros, parse_micros
 from tailorbird.cli import output
 from tailorbird.cli.reading import nobody, open_query, reference_of
 
@@ -21,7 +26,7 @@ def show(
     data: Path = Path("data"),
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
-    """Show a person's identifiers, traits, segments, scores and consent.
+    """Show a person's identifiers and where they come from, segments, traits, scores and consent.
 
     ```
     tailorbird profile show user_id:17850 --data shop-data
@@ -43,31 +48,105 @@ def show(
     if as_json:
         output.write_json(profile)
     else:
-        _show(profile)
+        _Page(profile).show()
     return output.OK
 
 
-def _show(profile: dict[str, Any]) -> None:
-    out = output.console()
-    out.print(f"[bold]{profile['id']}[/bold]")
-    rows = output.table("", "", "")
-    for identifier in profile["identifiers"]:
-        rows.add_row("identifier", identifier["kind"], identifier["value"])
-    for name, value in sorted(profile["traits"].items()):
-        rows.add_row("trait", name, str(value))
-    for membership in profile["memberships"]:
-        rows.add_row("segment", membership["name"], f"since {membership['since']}")
-    for name, value in sorted(profile["scores"].items()):
-        rows.add_row("score", name, "none" if value is None else str(value))
-    for name, weights in sorted(profile["interests"].items()):
-        told = ", ".join(f"{one['value']} {one['weight']:g}" for one in weights)
-        rows.add_row("interest", name, told or "none yet")
-    for run in profile["journeys"]:
-        at = f"at {run['step']}, goes on {run['goes_on_at']}"
-        rows.add_row("journey", run["journey"], at)
-    for topic, is_given in sorted(profile["consents"].items()):
-        rows.add_row("consent", topic, "given" if is_given else "withdrawn")
-    rows.add_row("first seen", "", profile["created_at"])
-    rows.add_row("last change", "", profile["updated_at"])
-    rows.show_header = False
-    out.print(rows)
+class _Page:
+    """A person on a terminal; instants in words, in the zone of the workspace."""
+
+    def __init__(self, profile: dict[str, Any]) -> None:
+        self._profile = profile
+        self._zone = ZoneInfo(profile["timezone"])
+        self._out: Console = output.console()
+
+    def show(self) -> None:
+        """Print all parts that have something to say."""
+        profile = self._profile
+        self._out.print(Text(profile["id"], "bold"))
+        self._out.print(
+            f"known since {self._at(profile['created_at'])},"
+            f" last change {self._at(profile['updated_at'])}"
+        )
+        self._identity(profile["identity"])
+        self._segments()
+        self._pairs("Traits", profile["traits"])
+        self._pairs("Scores", profile["scores"])
+        self._pairs(
+            "Interests",
+            {
+                name: ", ".join(f"{one['value']} {one['weight']:g}" for one in weights) or None
+                for name, weights in profile["interests"].items()
+            },
+        )
+        self._pairs(
+            "Journeys",
+            {
+                run["journey"]: f"at {run['step']}, goes on {self._at(run['goes_on_at'])}"
+                for run in profile["journeys"]
+            },
+        )
+        self._pairs(
+            "Consent",
+            {
+                topic: "given" if is_given else "withdrawn"
+                for topic, is_given in profile["consents"].items()
+            },
+        )
+
+    def _identity(self, identity: dict[str, Any]) -> None:
+        table = _plain_table()
+        for one in identity["identifiers"]:
+            table.add_row(one["kind"], Text(one["value"]))
+            table.add_row("", self._reason(one["first_seen"], one["linked_by"]))
+        self._part("Identifiers", table)
+        if not identity["merged"]:
+            return
+        table = _plain_table()
+        for one in identity["merged"]:
+            both = " and ".join(f"{pair['kind']} {pair['value']}" for pair in one["shared"])
+            table.add_row(one["id"], Text(f"shared {both}" if both else "said to be the same"))
+            table.add_row("", self._reason(one["at"], one["merged_by"]))
+        self._part("Merged into this person", table)
+
+    def _segments(self) -> None:
+        since = {one["name"]: one["since"] for one in self._profile["memberships"]}
+        changes = {one["segment"]: one["at"] for one in self._profile["next_changes"]}
+        if not since and not changes:
+            return
+        table = output.table("segment", "", "member since", "asked again")
+        for name in sorted(since) + sorted(set(changes) - set(since)):
+            sign = Text("in", "green") if name in since else Text("not in", "dim")
+            again = self._at(changes[name]) if name in changes else "at the next event"
+            table.add_row(name, sign, self._at(since[name]) if name in since else "", again)
+        self._part("Segments", table)
+
+    def _pairs(self, title: str, values: dict[str, Any]) -> None:
+        if not values:
+            return
+        table = _plain_table()
+        for name, value in sorted(values.items()):
+            table.add_row(Text(name), Text("none" if value is None else str(value)))
+        self._part(title, table)
+
+    def _part(self, title: str, table: Table) -> None:
+        self._out.print()
+        self._out.print(Text(title, "bold"))
+        self._out.print(table)
+
+    def _reason(self, at: str | None, cause: dict[str, Any] | None) -> Text:
+        if at is None or cause is None:
+            return Text("the log does not tell when and by what", "dim")
+        return Text(f"{self._at(at)}, by {cause['event']} {cause['message_id']}", "dim")
+
+    def _at(self, instant: str) -> str:
+        moment = from_micros(parse_micros(instant)).astimezone(self._zone)
+        return f"{moment.day} {moment:%b %Y, %H:%M %Z}"
+
+
+def _plain_table() -> Table:
+    table = output.table("", "")
+    table.show_header = False
+    # Ids are there to be copied: a long one is broken, never cut short.
+    table.columns[1].overflow = "fold"
+    return table

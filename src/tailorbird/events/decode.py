@@ -19,7 +19,7 @@ from tailorbird.base.hashing import hash64
 from tailorbird.base.names import nearest, snake_case
 from tailorbird.base.time import EARLIEST, LATEST, parse_micros
 from tailorbird.events.event import NAME_OF_CALL, Event, order_of
-from tailorbird.events.identifiers import IdentityRules, context_identifiers
+from tailorbird.events.identifiers import DEFAULT_RULES, IdentityRules, context_identifiers
 from tailorbird.events.refusal import Refusal, Rule, excerpt
 
 ITEM_BYTES_MAX = 32 * 1024
@@ -28,7 +28,6 @@ BATCH_ITEMS_MAX = 2_500
 DEPTH_MAX = 32
 IDENTIFIER_LENGTH_MAX = 512
 CALLS = frozenset({"identify", "track", "page", "screen", "group", "alias"})
-_RULES = IdentityRules()
 
 
 @dataclass(slots=True)
@@ -143,6 +142,7 @@ def decode_item(
     fresh_id: str,
     source: str = "api",
     is_historical: bool = False,
+    rules: IdentityRules = DEFAULT_RULES,
 ) -> Accepted | Refusal:
     """Turn one call's JSON into an event.
 
@@ -154,6 +154,7 @@ def decode_item(
         fresh_id: The message id to use where the client gave none.
         source: Where the event comes from.
         is_historical: Imported history: counts, but starts nothing.
+        rules: Which identifiers count.
     """
     raw = bytes(data)
     if len(raw) > ITEM_BYTES_MAX:
@@ -173,7 +174,9 @@ def decode_item(
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as problem:
         return Refusal(Rule.NOT_JSON, "event", excerpt(_start(raw)), str(problem))
     try:
-        return _accept(message, call, now, sent_at, fresh_id, source, is_historical, is_plain)
+        return _accept(
+            message, call, now, sent_at, fresh_id, source, is_historical, is_plain, rules
+        )
     except _Failed as failed:
         return failed.refusal
 
@@ -207,6 +210,7 @@ def _accept(
     source: str,
     is_historical: bool,
     is_plain: bool,
+    rules: IdentityRules,
 ) -> Accepted:
     if not isinstance(message, dict):
         raise _Failed(Rule.NOT_AN_OBJECT, "event", message)
@@ -216,8 +220,8 @@ def _accept(
         meant = f"; did you mean {close}?" if close else ""
         detail = f"type {excerpt(call)!r} is none of {', '.join(sorted(CALLS))}{meant}"
         raise _Failed(Rule.UNKNOWN_CALL if call else Rule.MISSING, "type", call, detail)
-    user_id = _identifier(message, "userId")
-    anonymous_id = _identifier(message, "anonymousId")
+    user_id = _identifier(message, "userId", rules)
+    anonymous_id = _identifier(message, "anonymousId", rules)
     context = _object(message, "context", is_plain)
     properties = _properties(message, call, context, is_plain)
     context.pop("traits", None)
@@ -242,7 +246,7 @@ def _accept(
         source=source,
         is_historical=is_historical,
     )
-    identifiers = _identifiers(user_id, anonymous_id, event)
+    identifiers = identifiers_of(event, rules)
     if not identifiers:
         both = {"userId": message.get("userId"), "anonymousId": message.get("anonymousId")}
         detail = "userId and anonymousId are missing or stand for nobody"
@@ -251,7 +255,7 @@ def _accept(
         event=event,
         identifiers=identifiers,
         dedup=hash64(anonymous_id or user_id or "", message_id),
-        previous=_previous(message, call),
+        previous=_previous(message, call, rules),
     )
 
 
@@ -292,7 +296,7 @@ def _properties(
         if call == "identify" and isinstance(inner, dict):
             traits = {**inner, **traits}
         if call == "group" and message.get("groupId") is not None:
-            traits = {**traits, "group_id": _identifier(message, "groupId")}
+            traits = {**traits, "group_id": _identifier(message, "groupId", DEFAULT_RULES)}
         return traits
     properties = _object(message, "properties", is_plain)
     if call in ("page", "screen"):
@@ -303,9 +307,9 @@ def _properties(
     return properties
 
 
-def _identifiers(
-    user_id: str | None, anonymous_id: str | None, event: Event
-) -> list[tuple[str, str]]:
+def identifiers_of(event: Event, rules: IdentityRules = DEFAULT_RULES) -> list[tuple[str, str]]:
+    """Return the identifiers that an event names, strongest first."""
+    user_id, anonymous_id = event.user_id, event.anonymous_id
     found: list[tuple[str, str]] = []
     if user_id is not None:
         found.append(("user_id", user_id))
@@ -321,13 +325,13 @@ def _identifiers(
     if found and event.context:
         found += context_identifiers(event.context)
     # Without a context or an identify there is nothing to put in order: most events.
-    return found if len(found) < 2 or found[-1][0] == "anonymous_id" else _RULES.sorted(found)
+    return found if len(found) < 2 or found[-1][0] == "anonymous_id" else rules.sorted(found)
 
 
-def _previous(message: Mapping[str, Any], call: str) -> list[tuple[str, str]]:
+def _previous(message: Mapping[str, Any], call: str, rules: IdentityRules) -> list[tuple[str, str]]:
     if call != "alias":
         return []
-    previous = _identifier(message, "previousId")
+    previous = _identifier(message, "previousId", rules)
     if previous is None:
         raise _Failed(Rule.MISSING, "previousId", message.get("previousId"))
     # The previous id is whatever the person was known by: an anonymous id, or a user id.
@@ -340,7 +344,7 @@ def _is_address(text: str) -> bool:
     return bool(at and local and "." in domain and is_plain and len(text) <= 320)
 
 
-def _identifier(message: Mapping[str, Any], key: str) -> str | None:
+def _identifier(message: Mapping[str, Any], key: str, rules: IdentityRules) -> str | None:
     value = message.get(key)
     if value is None:
         return None
@@ -351,7 +355,7 @@ def _identifier(message: Mapping[str, Any], key: str) -> str | None:
     value = _clean_text(value.strip(), key)
     if len(value) > IDENTIFIER_LENGTH_MAX:
         raise _Failed(Rule.TOO_LARGE, key, value)
-    return None if _RULES.is_blocked(key, value) else value
+    return None if rules.is_blocked(key, value) else value
 
 
 def _text(message: Mapping[str, Any], key: str) -> str | None:

@@ -97,6 +97,9 @@ class IdentityRules:
         return sorted(kept, key=lambda one: strength[kind_of(one[0])])
 
 
+DEFAULT_RULES = IdentityRules()
+
+
 def kind_of(kind: str) -> str:
     """Return the kind that rules speak of: external ids carry their type, as in external_id:crm."""
     return kind.partition(":")[0]

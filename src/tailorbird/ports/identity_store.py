@@ -25,10 +25,24 @@ class IdentityStore(Protocol):
         """Return the identifiers that were linked to this profile itself."""
         ...
 
+    def links(self, profile_id: int) -> list[tuple[str, str, int, int]]:
+        """Return (kind, value, profile id, offset of the record) of what points at a profile.
+
+        The profile id is the one that it was linked to, which may have been merged since.
+        """
+        ...
+
+    def merges(self, profile_id: int) -> list[tuple[int, int, int]]:
+        """Return (loser, winner, offset of the record) of all that became part of a profile.
+
+        In the order in which it happened; offset 0 where it is not known.
+        """
+        ...
+
     def apply(
         self,
         links: Iterable[tuple[str, str, int, int]],
-        merges: Iterable[tuple[int, int]],
+        merges: Iterable[tuple[int, int, int]],
         offset: int,
         unmerges: Iterable[tuple[int, int]] = (),
     ) -> None:
@@ -38,7 +52,7 @@ class IdentityStore(Protocol):
 
         Args:
             links: (kind, value, profile id, offset of the record), later ones win.
-            merges: (loser, winner).
+            merges: (loser, winner, offset of the record).
             unmerges: (loser, winner): the loser's identifiers point at it again, and the two are
                 apart.
             offset: Offset of the last record looked at.

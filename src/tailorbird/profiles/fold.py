@@ -10,6 +10,7 @@ from typing import Any
 from tailorbird.events.event import Event
 from tailorbird.profiles.state import Consent, ProfileState, TraitValue
 
+GROUP = "group_id"
 MARKETING = "marketing"
 GIVING = frozenset({"consent_given", "subscribed"})
 WITHDRAWING = frozenset({"consent_withdrawn", "unsubscribed"})
@@ -31,6 +32,11 @@ def fold_event(state: ProfileState, event: Event) -> tuple[tuple[str, ...], bool
             for topic, answer in consent.items():
                 if isinstance(answer, bool):
                     _agree(state, topic, answer, event)
+    elif event.type == "group":
+        # The group's own traits are not the person's: only that they belong to it.
+        group = event.properties.get(GROUP)
+        if isinstance(group, str) and _write(state, GROUP, group, event):
+            traits = (GROUP,)
     elif event.name in GIVING or event.name in WITHDRAWING:
         topic = event.properties.get("topic")
         _agree(state, topic if isinstance(topic, str) else MARKETING, event.name in GIVING, event)

@@ -21,12 +21,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from tailorbird.events.event import profile_id_of
-from tailorbird.events.identifiers import Identifier, IdentityRules, kind_of
+from tailorbird.events.identifiers import DEFAULT_RULES, Identifier, IdentityRules, kind_of
 
 USER = "user_id"
 # Points at a profile directly; used by our own events, never linked.
 PROFILE = "profile_id"
-DEFAULT_RULES = IdentityRules()
 _SHARED = frozenset({"anonymous_id", "device"})
 
 

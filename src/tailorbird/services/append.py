@@ -14,11 +14,13 @@ import msgspec
 from tailorbird.base.hashing import hash_text
 from tailorbird.base.time import DAY
 from tailorbird.events.event import (
+    ACTIVATE,
     EVENT,
     LINK,
     MERGE_IN,
     MERGE_OUT,
     UNMERGE,
+    Activate,
     Event,
     Links,
     Merge,
@@ -28,19 +30,20 @@ from tailorbird.events.event import (
     encode,
     partition_of,
 )
-from tailorbird.events.identifiers import Identifier, IdentityRules
+from tailorbird.events.identifiers import DEFAULT_RULES, Identifier, IdentityRules
 from tailorbird.ports.clock import Clock
 from tailorbird.ports.event_log import Draft, EventLog
 from tailorbird.ports.identity_store import IdentityStore
 from tailorbird.ports.log_writer import ACCEPTED, DUPLICATE, Answer, EventDraft
 from tailorbird.ports.suppression_store import SuppressionChange, SuppressionStore
-from tailorbird.profiles.identity import DEFAULT_RULES, PROFILE, resolve
+from tailorbird.profiles.identity import PROFILE, resolve
 
 SuppressionRule = Callable[[Event, int], Sequence[SuppressionChange]]
 
 _CATCH_UP_BATCH = 5_000
 # Records between two notes of how far the derived stores have come: a restart reads on from there.
 _OFFSETS_PER_NOTE = 50_000
+_decode_activate = msgspec.msgpack.Decoder(Activate).decode
 _decode_links = msgspec.msgpack.Decoder(Links).decode
 _decode_unmerge = msgspec.msgpack.Decoder(Unmerge).decode
 _decode_merge = msgspec.msgpack.Decoder(Merge).decode
@@ -57,8 +60,14 @@ class Appender:
         clock: Clock,
         suppression_rule: SuppressionRule,
         rules: IdentityRules = DEFAULT_RULES,
+        rules_of: Callable[[str], IdentityRules] | None = None,
     ) -> None:
-        """`rules` say which identifiers count; they concern what is written from here on."""
+        """`rules` say which identifiers count; they concern what is written from here on.
+
+        `rules_of` tells them for a version: they take over once it is activated in the log.
+        """
+        self._rules_of = rules_of
+        self._version = ""
         self._rules = rules
         self._log = log
         self._identity = identity
@@ -100,6 +109,7 @@ class Appender:
         for draft in batch.drafts:
             self._seen.add(draft.dedup, now)
         self._derive(records, events, placed)
+        self._take_over_rules(records)
 
         def answer(status: str, index: int, profile_id: int) -> Answer:
             return Answer(status, records[index].offset if status == ACCEPTED else 0, profile_id)
@@ -131,6 +141,15 @@ class Appender:
         if end - self._noted >= _OFFSETS_PER_NOTE:
             self._note(end)
 
+    def _take_over_rules(self, records: Sequence[Record]) -> None:
+        if self._rules_of is None:
+            return
+        for record in records:
+            if record.kind == ACTIVATE:
+                version = _decode_activate(record.body).version
+                if version != self._version:
+                    self._rules, self._version = self._rules_of(version), version
+
     def _note(self, offset: int) -> None:
         self._identity.apply((), (), offset)
         self._suppression.apply((), offset)
@@ -138,14 +157,14 @@ class Appender:
 
     def _take_over_identity(self, records: Sequence[Record]) -> None:
         links: list[tuple[str, str, int, int]] = []
-        merges: list[tuple[int, int]] = []
+        merges: list[tuple[int, int, int]] = []
         for record in records:
             if record.kind == LINK:
                 for kind, value in _decode_links(record.body).identifiers:
                     links.append((kind, value, record.profile_id, record.offset))
             elif record.kind == MERGE_IN:
                 merge = _decode_merge(record.body)
-                merges.append((merge.loser_id, merge.winner_id))
+                merges.append((merge.loser_id, merge.winner_id, record.offset))
             elif record.kind == UNMERGE:
                 # What came before it comes before it here as well.
                 undone = _decode_unmerge(record.body)

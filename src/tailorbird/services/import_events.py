@@ -18,6 +18,7 @@ import msgspec
 
 from tailorbird.base.hashing import hash_text
 from tailorbird.events.decode import Accepted, decode_item, spread
+from tailorbird.events.identifiers import DEFAULT_RULES, IdentityRules
 from tailorbird.events.refusal import Refusal
 from tailorbird.ports.clock import Clock
 from tailorbird.ports.log_writer import ACCEPTED, DUPLICATE, RETRY, EventDraft, LogWriter
@@ -66,14 +67,16 @@ class HistoricalCollector:
         clock: Clock,
         *,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        rules: Callable[[], IdentityRules] = lambda: DEFAULT_RULES,
     ) -> None:
         self._writer = writer
         self._clock = clock
         self._pause = pause
+        self._rules = rules
 
     async def __call__(self, messages: Sequence[Mapping[str, Any]]) -> list[Outcome]:
         """Append what is sound; offer again what the log does not take at once."""
-        now = self._clock.now()
+        now, rules = self._clock.now(), self._rules()
         decoded = [
             decode_item(
                 msgspec.json.encode(message),
@@ -83,6 +86,7 @@ class HistoricalCollector:
                 fresh_id="",
                 source="import",
                 is_historical=True,
+                rules=rules,
             )
             for message in messages
         ]

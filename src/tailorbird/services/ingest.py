@@ -28,6 +28,7 @@ from tailorbird.events.decode import (
     text_of,
 )
 from tailorbird.events.event import encode
+from tailorbird.events.identifiers import DEFAULT_RULES, IdentityRules
 from tailorbird.events.refusal import Refusal, Rule
 from tailorbird.ports.clock import Clock
 from tailorbird.ports.log_writer import DUPLICATE, RETRY, Answer, EventDraft, LogWriter
@@ -63,11 +64,14 @@ class Ingest:
         clock: Clock,
         dead_letters: DeadLetters,
         fresh_id: Callable[[], str],
+        rules: Callable[[], IdentityRules] = lambda: DEFAULT_RULES,
     ) -> None:
+        """`rules` tells which identifiers count, asked once a request."""
         self._writer = writer
         self._clock = clock
         self._dead_letters = dead_letters
         self._fresh_id = fresh_id
+        self._rules = rules
 
     async def call(
         self,
@@ -114,6 +118,7 @@ class Ingest:
         sent_at = sent_at_of(body)
         # One draw of randomness a request: a fresh id per item was a third of the cost.
         fresh = self._fresh_id()
+        rules = self._rules()
         decoded = [
             decode_item(
                 item,
@@ -122,6 +127,7 @@ class Ingest:
                 sent_at=sent_at,
                 fresh_id=fresh if is_single else f"{fresh}-{index}",
                 source=source,
+                rules=rules,
             )
             for index, item in enumerate(items)
         ]

@@ -20,6 +20,7 @@ from tailorbird.ports.ledger import HELD, INTENT, UNKNOWN, Ledger
 from tailorbird.ports.state_store import StateStore
 from tailorbird.profiles.state import Condition, ProfileState, decode
 from tailorbird.reducer.reducer import Reducer
+from tailorbird.services import identity_graph
 from tailorbird.services.advance import LoadWorkspace
 from tailorbird.services.explain import (
     explanation,
@@ -146,6 +147,8 @@ class Query:
                 {"kind": kind, "value": value}
                 for kind, value in self._identity.identifiers(state.profile_id)
             ],
+            "identity": identity_graph.identity(state.profile_id, self._log, self._identity),
+            "timezone": reducer.workspace.settings.timezone,
             "traits": seen["traits"],
             "segments": sorted(seen["segments"]),
             "memberships": [

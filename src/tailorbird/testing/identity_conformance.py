@@ -35,13 +35,27 @@ def check_redirects_are_followed(store: IdentityStore) -> None:
     """Also those of those, and after the answer was asked for before."""
     store.apply([("anonymous_id", "a", 1, 1), ("user_id", "u", 2, 2), ("email", "e", 3, 3)], [], 3)
     assert store.find("anonymous_id", "a") == 1
-    store.apply([], [(1, 2)], 4)
+    store.apply([], [(1, 2, 4)], 4)
     assert store.find("anonymous_id", "a") == 2
-    store.apply([], [(2, 3)], 5)
+    store.apply([], [(2, 3, 5)], 5)
     assert store.find("anonymous_id", "a") == 3
     assert store.resolve(1) == 3
     assert store.identifiers(3) == [("anonymous_id", "a"), ("email", "e"), ("user_id", "u")]
     assert store.has_user(3)
+
+
+def check_records_are_named(store: IdentityStore) -> None:
+    """Which record linked what, and to whom; which merged whom, those of those included."""
+    store.apply([("anonymous_id", "a", 1, 1), ("user_id", "u", 2, 2), ("email", "e", 3, 3)], [], 3)
+    store.apply([("email", "e", 1, 4)], [(1, 2, 5)], 5)
+    store.apply([], [(2, 3, 6)], 6)
+    assert store.links(3) == [
+        ("anonymous_id", "a", 1, 1),
+        ("email", "e", 1, 4),
+        ("user_id", "u", 2, 2),
+    ]
+    assert store.merges(3) == [(1, 2, 5), (2, 3, 6)]
+    assert (store.links(4), store.merges(4)) == ([], [])
 
 
 def check_an_offset_may_be_noted_alone(store: IdentityStore) -> None:
@@ -54,7 +68,7 @@ def check_an_offset_may_be_noted_alone(store: IdentityStore) -> None:
 
 def check_who_was_set_apart_stays_apart(store: IdentityStore) -> None:
     """The loser has its own identifiers back; only a new merge makes the two one again."""
-    store.apply([("anonymous_id", "a", 1, 1), ("user_id", "u", 2, 2)], [(1, 2)], 2)
+    store.apply([("anonymous_id", "a", 1, 1), ("user_id", "u", 2, 2)], [(1, 2, 2)], 2)
     store.apply([("email", "e", 2, 3)], [], 3)
     assert store.find("anonymous_id", "a") == 2
     store.apply([], [], 4, [(1, 2)])
@@ -64,10 +78,10 @@ def check_who_was_set_apart_stays_apart(store: IdentityStore) -> None:
     assert store.are_apart(1, 2)
     assert store.are_apart(2, 1)
     assert not store.are_apart(1, 3)
-    store.apply([], [(2, 3)], 5)
+    store.apply([], [(2, 3, 5)], 5)
     assert store.are_apart(1, 3)
     store.apply([], [], 6, [(2, 3)])
-    store.apply([], [(2, 1)], 7)
+    store.apply([], [(2, 1, 7)], 7)
     assert not store.are_apart(1, 2)
     assert store.find("user_id", "u") == 1
 
@@ -77,5 +91,6 @@ CHECKS: tuple[Callable[[IdentityStore], None], ...] = (
     check_later_links_win,
     check_redirects_are_followed,
     check_who_was_set_apart_stays_apart,
+    check_records_are_named,
     check_an_offset_may_be_noted_alone,
 )

@@ -28,6 +28,7 @@ from tailorbird.ports.event_log import Draft
 from tailorbird.ports.log_writer import RETRY, Answer, EventDraft
 from tailorbird.services.advance import Engine
 from tailorbird.services.append import Appender
+from tailorbird.services.identity_rules import LiveRules, rules_of_version
 from tailorbird.services.ingest import Ingest
 from tailorbird.services.query import Query
 from tailorbird.testing.building import DAY, START, journey, send, wait, workspace_of
@@ -95,7 +96,14 @@ class InProcessServer:
     def __post_init__(self) -> None:
         identity = MemoryIdentityStore()
         suppression = MemorySuppressionStore()
-        self.appender = Appender(self.log, identity, suppression, self.clock, changes_of)
+        self.appender = Appender(
+            self.log,
+            identity,
+            suppression,
+            self.clock,
+            changes_of,
+            rules_of=lambda version: rules_of_version(self.control, version),
+        )
         self.state = MemoryStateStore()
         self.engine = Engine(self.log, self.state, lambda _: WORKSPACE, is_strict=True)
         self.ledger = SqliteLedger(self.folder / "ledger.db", is_writer=True)
@@ -122,7 +130,7 @@ class InProcessServer:
             lambda key: self.control.key_role(key) == "admin", TOKEN_KEY, lambda: self.seconds
         )
         measures = Measures(query)
-        ingest = Ingest(self, self.clock, self.dead_letters, fresh_id)
+        ingest = Ingest(self, self.clock, self.dead_letters, fresh_id, LiveRules(self.control))
         self.app = WebApp(
             WebParts(
                 collect=Collect(

@@ -18,6 +18,7 @@ from granian.server.embed import Server
 
 from tailorbird import __version__, bootstrap
 from tailorbird.bootstrap.definitions import workspace_loader
+from tailorbird.services.identity_rules import LiveRules
 from tailorbird.services.ingest import Ingest
 from tailorbird.services.query import Query
 from tailorbird.web.api import ApiParts, make_api
@@ -66,7 +67,7 @@ def make_app(settings: RoleSettings) -> WebApp:
     return WebApp(
         WebParts(
             collect=Collect(
-                Ingest(writer, clock, dead_letters, fresh_id),
+                Ingest(writer, clock, dead_letters, fresh_id, LiveRules(control)),
                 lambda one: roles.role(one) is not None,
                 measures,
             ),

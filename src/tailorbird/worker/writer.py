@@ -23,6 +23,7 @@ from tailorbird.ports.clock import Clock, ClockProblem
 from tailorbird.ports.event_log import Draft
 from tailorbird.ports.nudge import Nudged
 from tailorbird.services.append import Appender
+from tailorbird.services.identity_rules import LiveRules, rules_of_version
 from tailorbird.worker.process import calm_garbage_collector, nudged, run_role
 from tailorbird.worker.settings import RoleSettings
 
@@ -113,7 +114,16 @@ async def _serve(settings: RoleSettings, stopped: asyncio.Event) -> None:
     log = bootstrap.open_log(settings.data, is_writer=True)
     identity = bootstrap.open_identity(settings.data, is_writer=True)
     suppression = bootstrap.open_suppression(settings.data, is_writer=True)
-    appender = Appender(log, identity, suppression, clock, changes_of)
+    control = bootstrap.open_control(settings.data)
+    appender = Appender(
+        log,
+        identity,
+        suppression,
+        clock,
+        changes_of,
+        LiveRules(control)(),
+        lambda version: rules_of_version(control, version),
+    )
 
     def set_now(now: int) -> int:
         move = getattr(clock, "set_now", None)
@@ -155,7 +165,7 @@ async def _serve(settings: RoleSettings, stopped: asyncio.Event) -> None:
         await asyncio.gather(*ending)
     await server.finish()
     committing.cancel()
-    for one in (log, identity, suppression, to_engines, to_deliver):
+    for one in (log, identity, suppression, control, to_engines, to_deliver):
         one.close()
     ownership.release()
     _log.info("stopped", end=log.end())

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tailorbird.base.time import Duration
+from tailorbird.events.identifiers import LIMITS
 from tailorbird.language.needs import Interest
 from tailorbird.language.tree import Node
 
@@ -173,6 +174,12 @@ class WorkspaceSettings:
     quiet_from_minute: int | None = None  # local minutes after midnight
     quiet_until_minute: int | None = None
     unknown: str = "keep"  # or "resend": what becomes of messages whose arrival is unknown
+    external_ids_max: int = LIMITS["external_id"]
+    anonymous_ids_max: int = LIMITS["anonymous_id"]
+    emails_max: int = LIMITS["email"]
+    phones_max: int = LIMITS["phone"]
+    devices_max: int = LIMITS["device"]
+    blocked_identifiers: tuple[str, ...] = ()
     is_sandbox: bool = False
     sandbox_addresses: tuple[str, ...] = ()
     demands_consent: bool = True  # marketing needs an explicit yes (else: no objection)

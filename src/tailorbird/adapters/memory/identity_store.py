@@ -12,6 +12,8 @@ class MemoryIdentityStore:
         self._identifiers: dict[tuple[str, str], int] = {}
         self._redirects: dict[int, int] = {}
         self._apart: set[tuple[int, int]] = set()
+        self._linked_at: dict[tuple[str, str], int] = {}
+        self._merged_at: dict[int, int] = {}
         self._since: dict[int, int] = {}
         self._offset = 0
 
@@ -34,19 +36,37 @@ class MemoryIdentityStore:
         """Return the identifiers that were linked to this profile itself."""
         return sorted(key for key, found in self._identifiers.items() if found == profile_id)
 
+    def links(self, profile_id: int) -> list[tuple[str, str, int, int]]:
+        """Return what points at a profile, with the id and the record that it was linked by."""
+        return [
+            (*key, self._identifiers[key], self._linked_at[key])
+            for key in self.identifiers(profile_id)
+        ]
+
+    def merges(self, profile_id: int) -> list[tuple[int, int, int]]:
+        """Return all that became part of a profile, in order."""
+        found = [
+            (loser_id, winner_id, self._merged_at[loser_id])
+            for loser_id, winner_id in self._redirects.items()
+            if self.resolve(loser_id) == profile_id
+        ]
+        return sorted(found, key=lambda one: one[2])
+
     def apply(
         self,
         links: Iterable[tuple[str, str, int, int]],
-        merges: Iterable[tuple[int, int]],
+        merges: Iterable[tuple[int, int, int]],
         offset: int,
         unmerges: Iterable[tuple[int, int]] = (),
     ) -> None:
         """Take over links, merges and what was undone."""
         for kind, value, profile_id, since in links:
             self._identifiers[kind, value] = profile_id
+            self._linked_at[kind, value] = since
             self._since.setdefault(profile_id, since)
-        for loser_id, winner_id in merges:
+        for loser_id, winner_id, at in merges:
             self._redirects[loser_id] = winner_id
+            self._merged_at[loser_id] = at
             self._apart = {one for one in self._apart if set(one) != {loser_id, winner_id}}
         for loser_id, winner_id in unmerges:
             self._redirects.pop(loser_id, None)

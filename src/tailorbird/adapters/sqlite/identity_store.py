@@ -11,6 +11,10 @@ from tailorbird.adapters.sqlite.connection import connect, connect_reader, trans
 
 _MIGRATIONS = Path(__file__).parent / "sql" / "identity"
 _REDIRECTS_MAX = 1_000
+_PERSON = (
+    "WITH RECURSIVE person (id) AS (SELECT ? UNION"
+    " SELECT loser_id FROM redirect JOIN person ON winner_id = person.id)"
+)
 # About 250 bytes each.
 REMEMBERED_MAX = 50_000
 
@@ -55,9 +59,8 @@ class SqliteIdentityStore:
     def identifiers(self, profile_id: int) -> list[tuple[str, str]]:
         """Return the identifiers that point at a profile, those of merged ones included."""
         rows = self._connection.execute(
-            "WITH RECURSIVE person (id) AS (SELECT ? UNION"
-            " SELECT loser_id FROM redirect JOIN person ON winner_id = person.id)"
-            " SELECT kind, value FROM identifier WHERE profile_id IN (SELECT id FROM person)"
+            f"{_PERSON} SELECT kind, value FROM identifier"
+            " WHERE profile_id IN (SELECT id FROM person)"
             " ORDER BY kind, value",
             (profile_id,),
         )
@@ -78,10 +81,28 @@ class SqliteIdentityStore:
         )
         return rows.fetchall()
 
+    def links(self, profile_id: int) -> list[tuple[str, str, int, int]]:
+        """Return what points at a profile, with the id and the record that it was linked by."""
+        rows = self._connection.execute(
+            f"{_PERSON} SELECT kind, value, profile_id, offset FROM identifier"
+            " WHERE profile_id IN (SELECT id FROM person) ORDER BY kind, value",
+            (profile_id,),
+        )
+        return rows.fetchall()
+
+    def merges(self, profile_id: int) -> list[tuple[int, int, int]]:
+        """Return all that became part of a profile, in order."""
+        rows = self._connection.execute(
+            f"{_PERSON} SELECT loser_id, winner_id, offset FROM redirect"
+            " WHERE winner_id IN (SELECT id FROM person) ORDER BY offset",
+            (profile_id,),
+        )
+        return rows.fetchall()
+
     def apply(
         self,
         links: Iterable[tuple[str, str, int, int]],
-        merges: Iterable[tuple[int, int]],
+        merges: Iterable[tuple[int, int, int]],
         offset: int,
         unmerges: Iterable[tuple[int, int]] = (),
     ) -> None:
@@ -89,15 +110,15 @@ class SqliteIdentityStore:
         links, merges, unmerges = list(links), list(merges), list(unmerges)
         with transaction(self._connection):
             self._connection.executemany(
-                "INSERT OR REPLACE INTO identifier VALUES (?, ?, ?)", [row[:3] for row in links]
+                "INSERT OR REPLACE INTO identifier VALUES (?, ?, ?, ?)", links
             )
             self._connection.executemany(
                 "INSERT OR IGNORE INTO profile VALUES (?, ?)", [row[2:] for row in links]
             )
-            self._connection.executemany("INSERT OR REPLACE INTO redirect VALUES (?, ?)", merges)
+            self._connection.executemany("INSERT OR REPLACE INTO redirect VALUES (?, ?, ?)", merges)
             self._connection.executemany(
                 "DELETE FROM apart WHERE (loser_id, winner_id) IN (VALUES (?1, ?2), (?2, ?1))",
-                merges,
+                [row[:2] for row in merges],
             )
             self._connection.executemany(
                 "DELETE FROM redirect WHERE loser_id = ?", [row[:1] for row in unmerges]
@@ -108,7 +129,7 @@ class SqliteIdentityStore:
             )
         for kind, value, profile_id, _ in links:
             self._remember(self._found, (kind, value), profile_id)
-        for loser_id, winner_id in merges:
+        for loser_id, winner_id, _ in merges:
             self._remember(self._winners, loser_id, winner_id)
         for loser_id, _ in unmerges:
             self._remember(self._winners, loser_id, None)

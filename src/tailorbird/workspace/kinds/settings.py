@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from tailorbird.base.names import nearest
+from tailorbird.events.identifiers import LENGTH_MAX
 from tailorbird.workspace.definitions import WorkspaceSettings
 from tailorbird.workspace.durations import parse_time_of_day
 from tailorbird.workspace.source import Source
@@ -122,6 +123,55 @@ SETTINGS: tuple[Setting, ...] = (
         " connection between its last byte and the server's answer): `keep` it as `unknown`, so"
         " it may be missing; or `resend` it, at most twice, so it may arrive double.",
         '"resend"',
+    ),
+    Setting(
+        "identity",
+        "external_id",
+        int,
+        "external_ids_max",
+        "Most external ids of one person, 0 to 1000; 0: they identify nobody.",
+        "20",
+    ),
+    Setting(
+        "identity",
+        "anonymous_id",
+        int,
+        "anonymous_ids_max",
+        "Most anonymous ids (browsers, apps) of one person, 1 to 1000.",
+        "100",
+    ),
+    Setting(
+        "identity",
+        "email",
+        int,
+        "emails_max",
+        "Most e-mail addresses by which one person is known, 0 to 1000; 0: they identify nobody.",
+        "5",
+    ),
+    Setting(
+        "identity",
+        "phone",
+        int,
+        "phones_max",
+        "Most phone numbers by which one person is known, 0 to 1000; 0: they identify nobody.",
+        "5",
+    ),
+    Setting(
+        "identity",
+        "device",
+        int,
+        "devices_max",
+        "Most devices of one person, 0 to 1000; 0: they identify nobody.",
+        "20",
+    ),
+    Setting(
+        "identity",
+        "blocked",
+        list,
+        "blocked_identifiers",
+        "Values that stand for nobody, of any kind, capitals or not; they add to those that are"
+        " always blocked, such as null or anonymous.",
+        '["test", "kiosk-1"]',
     ),
     Setting(
         "sandbox",
@@ -276,6 +326,22 @@ def _check_count(value: int) -> tuple[Any, str | None]:
     return (value, None) if 1 <= value <= 100 else (None, f"{value} is not between 1 and 100")
 
 
+def _check_limit(value: int) -> tuple[Any, str | None]:
+    return (value, None) if 0 <= value <= 1000 else (None, f"{value} is not between 0 and 1000")
+
+
+def _check_anonymous_ids(value: int) -> tuple[Any, str | None]:
+    # With none at all, visitors would be nobody and their events refused.
+    return (value, None) if 1 <= value <= 1000 else (None, f"{value} is not between 1 and 1000")
+
+
+def _check_blocked(value: list[str]) -> tuple[Any, str | None]:
+    for one in value:
+        if not one.strip() or len(one) > LENGTH_MAX:
+            return None, f"a blocked value has 1 to {LENGTH_MAX} characters"
+    return tuple(dict.fromkeys(one.strip().lower() for one in value)), None
+
+
 def _check_line(value: str) -> tuple[Any, str | None]:
     if not value or _NAME.fullmatch(value):
         return value, None
@@ -306,6 +372,12 @@ _CHECKS: dict[str, Any] = {
     "quiet_from_minute": _check_time,
     "quiet_until_minute": _check_time,
     "unknown": _check_unknown,
+    "external_ids_max": _check_limit,
+    "anonymous_ids_max": _check_anonymous_ids,
+    "emails_max": _check_limit,
+    "phones_max": _check_limit,
+    "devices_max": _check_limit,
+    "blocked_identifiers": _check_blocked,
     "sandbox_addresses": _check_addresses,
 }
 
