@@ -41,7 +41,7 @@ class Pages:
         found = self._files.get(path.removeprefix("/static/"))
         if found is None:
             return False
-        cache = ((b"cache-control", b"no-cache"),)
+        cache = ((b"cache-control", b"no-cache"), (b"content-security-policy", _POLICY))
         await answer(send, 200, found.read_bytes(), _KINDS[found.suffix], cache)
         return True
 

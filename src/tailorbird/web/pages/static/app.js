@@ -4,6 +4,8 @@
 const page = document.getElementById("page");
 const history = new Map(); // segment -> sizes seen, for the small curves
 let timer = 0;
+let shown = 0; // counts visits: an answer to an older one is not drawn
+let drawn = ""; // what the page holds, so that an unchanged one keeps focus and selection
 let lastEnd = null;
 
 const escapes = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
@@ -43,7 +45,7 @@ function spark(name, size) {
 function mailRows(mails) {
   if (!mails.length) return '<p class="empty">No mails yet. They appear here as journeys send them.</p>';
   return `<table><tr><th>Mail</th><th>To</th><th>Journey</th><th class="n">When</th></tr>${mails
-    .map((m) => `<tr class="link" data-go="#/mails/${m.id}"><td>${text(m.subject || m.template)}<br>${badge(m.status)}</td><td class="small soft">${text(m.to || "no address")}</td><td class="small">${text(m.journey)}</td><td class="n small soft">${moment(m.finished_at || m.due_at)}</td></tr>`)
+    .map((m) => `<tr class="link" data-go="#/mails/${m.id}"><td><a href="#/mails/${m.id}">${text(m.subject || m.template)}</a><br>${badge(m.status)}</td><td class="small soft">${text(m.to || "no address")}</td><td class="small">${text(m.journey)}</td><td class="n small soft">${moment(m.finished_at || m.due_at)}</td></tr>`)
     .join("")}</table>`;
 }
 
@@ -58,7 +60,7 @@ function banners(status) {
   document.getElementById("banners").innerHTML = out.join("");
 }
 
-async function today() {
+async function today(visit) {
   const all = await ask("/v1/overview");
   banners(all);
   const sent = all.messages.sent ?? 0;
@@ -67,7 +69,7 @@ async function today() {
   const rate = lastEnd ? Math.max(0, ((all.log_end - lastEnd.end) / (now - lastEnd.at)) * 1000) : 0;
   lastEnd = { end: all.log_end, at: now };
   const biggest = Math.max(...all.segments.map((s) => s.size), 1);
-  page.innerHTML = `
+  draw(visit, `
   <h1>${text(all.name)}</h1>
   <div class="figures">
     <div class="card figure"><b>${number(all.people)}</b><span>people</span></div>
@@ -77,33 +79,33 @@ async function today() {
   </div>
   <div class="grid">
     <section class="card w5"><h2>Segments</h2>${all.segments.length ? `<table>${all.segments
-      .map((s) => `<tr class="link" data-go="#/segments/${encodeURIComponent(s.name)}"><td style="width:46%">${text(s.title || s.name)}<div class="bar"><i style="width:${(s.size / biggest) * 100}%"></i></div></td><td style="width:30%">${spark(s.name, s.size)}</td><td class="n">${number(s.size)}</td></tr>`)
+      .map((s) => `<tr class="link" data-go="#/segments/${encodeURIComponent(s.name)}"><td style="width:46%"><a href="#/segments/${encodeURIComponent(s.name)}">${text(s.title || s.name)}</a><div class="bar"><i style="width:${(s.size / biggest) * 100}%"></i></div></td><td style="width:30%">${spark(s.name, s.size)}</td><td class="n">${number(s.size)}</td></tr>`)
       .join("")}</table>` : '<p class="empty">No segments yet. Put a file into segments/ of the workspace.</p>'}</section>
     <section class="card w7"><h2>Latest mails</h2>${mailRows(all.latest_messages)}</section>
     <section class="card w12"><h2>Journeys</h2><table><tr><th>Journey</th><th>Starts</th><th class="n">Sent</th><th class="n">Not sent</th></tr>${all.journeys
       .map((j) => `<tr><td>${text(j.title || j.name)}<br><span class="small soft">${text(j.description)}</span></td><td class="small">${text(j.starts.replaceAll("_", " "))}</td><td class="n">${number(j.messages.sent)}</td><td class="n">${number(Object.entries(j.messages).filter(([k]) => k !== "sent").reduce((a, [, v]) => a + v, 0))}</td></tr>`)
       .join("")}</table></section>
   </div>
-  <p class="small soft" style="margin-top:1.2rem">${all.sending_stopped ? "" : '<button data-sending="stop">Stop all sending</button>'}</p>`;
-  timer = setTimeout(() => show(true), 1000);
+  <p class="small soft" style="margin-top:1.2rem">${all.sending_stopped ? "" : '<button data-sending="stop">Stop all sending</button>'}</p>`);
+  if (visit === shown) timer = setTimeout(() => show(true), 1000);
 }
 
-async function mails() {
+async function mails(visit) {
   const [status, found] = await Promise.all([ask("/v1/status"), ask("/v1/messages?limit=200")]);
   banners(status);
-  page.innerHTML = `<h1>Mails</h1><p class="lead">The newest first. Click one to see it, and why it was sent.</p><section class="card">${mailRows(found)}</section>`;
+  draw(visit, `<h1>Mails</h1><p class="lead">The newest first. Click one to see it, and why it was sent.</p><section class="card">${mailRows(found)}</section>`);
 }
 
 const plain = (v) => (v === null ? "missing" : v === true ? "yes" : v === false ? "no" : text(v));
 const valueRows = (values) => values.length ? `<table class="values">${values.map((v) => `<tr><td class="mono">${text(v.text)}</td><td><b>${plain(v.value)}</b></td></tr>`).join("")}</table>` : "";
 
-async function mail(id) {
+async function mail(visit, id) {
   const why = await ask(`/v1/messages/${id}/explanation`);
   const m = why.message;
   const products = why.trigger.properties?.products?.length;
   const facts = Object.entries(why.trigger.properties ?? {}).filter(([, v]) => typeof v !== "object").map(([k, v]) => ({ text: k.replaceAll("_", " "), value: v }));
   if (products) facts.push({ text: "products", value: products });
-  page.innerHTML = `
+  draw(visit, `
   <p class="small"><a href="#/mails">Mails</a></p>
   <h1>${text(m.subject || m.template)}</h1>
   <p class="sentence">${text(why.sentence)}</p>
@@ -127,32 +129,32 @@ async function mail(id) {
         ${why.decision.fallbacks.map((f) => `<tr><td class="soft">Fallback</td><td>${text(f)}</td></tr>`).join("")}
       </table>
     </section>
-  </div>`;
+  </div>`);
 }
 
-async function people(reference) {
+async function people(visit, reference) {
   if (!reference) {
     const status = await ask("/v1/status");
     banners(status);
-    page.innerHTML = `<h1>People</h1><p class="lead">${number(status.people)} people are known. Look one up by customer number, e-mail address or any other identifier.</p>
-    <form class="search" id="search"><input name="who" placeholder="17850, ada@shop.example or anonymous_id:…" aria-label="Who" autofocus><button>Look up</button></form>`;
+    draw(visit, `<h1>People</h1><p class="lead">${number(status.people)} people are known. Look one up by customer number, e-mail address or any other identifier.</p>
+    <form class="search" id="search"><input name="who" placeholder="17850, ada@shop.example or anonymous_id:…" aria-label="Who" autofocus><button>Look up</button></form>`);
     return;
   }
   const ref = encodeURIComponent(reference);
   const [p, found, journeys] = await Promise.all([ask(`/v1/profiles/${ref}`), ask(`/v1/messages?profile=${ref}&limit=50`), ask("/v1/journeys")]);
   const next = Object.fromEntries(p.next_changes.map((n) => [n.segment, n.at]));
-  page.innerHTML = `
+  draw(visit, `
   <p class="small"><a href="#/people">People</a></p>
   <h1>${text(p.traits.name ?? p.traits.first_name ?? p.traits.email ?? p.id)}</h1>
   <p class="lead">${p.identifiers.map((i) => `<span class="tag">${text(i.kind.replaceAll("_", " "))}: ${text(i.value)}</span>`).join("")}</p>
   <div class="grid">
-    <section class="card w5"><h2>Segments</h2>${p.memberships.length ? `<table>${p.memberships.map((m) => `<tr class="link" data-go="#/segments/${encodeURIComponent(m.name)}"><td>${text(m.name)}</td><td class="n small soft">since ${moment(m.since)}${next[m.name] ? `<br>next look ${moment(next[m.name])}` : ""}</td></tr>`).join("")}</table>` : '<p class="empty">In no segment now.</p>'}
+    <section class="card w5"><h2>Segments</h2>${p.memberships.length ? `<table>${p.memberships.map((m) => `<tr class="link" data-go="#/segments/${encodeURIComponent(m.name)}"><td><a href="#/segments/${encodeURIComponent(m.name)}">${text(m.name)}</a></td><td class="n small soft">since ${moment(m.since)}${next[m.name] ? `<br>next look ${moment(next[m.name])}` : ""}</td></tr>`).join("")}</table>` : '<p class="empty">In no segment now.</p>'}
       <h2 style="margin-top:1.3rem">Scores</h2><table>${Object.entries(p.scores).map(([k, v]) => `<tr><td>${text(k)}</td><td class="n">${v === null ? "missing" : Number(v).toFixed(1)}</td></tr>`).join("")}</table>
       <h2 style="margin-top:1.3rem">Known</h2><table>${Object.entries(p.traits).map(([k, v]) => `<tr><td class="soft">${text(k.replaceAll("_", " "))}</td><td class="n">${v && typeof v === "object" ? Object.entries(v).map(([a, b]) => `${text(a)}: ${plain(b)}`).join("<br>") : plain(v)}</td></tr>`).join("")}</table></section>
     <section class="card w7"><h2>Mails</h2>${mailRows(found)}
       <h2 style="margin-top:1.3rem">On the way</h2>${p.journeys.length ? `<table>${p.journeys.map((j) => `<tr><td>${text(j.journey)}, at ${text(j.step)}</td><td class="n small soft">goes on ${moment(j.goes_on_at)}</td></tr>`).join("")}</table>` : '<p class="empty">In no journey now.</p>'}
       <h2 style="margin-top:1.3rem">Why not?</h2><form class="search" id="why" data-ref="${text(reference)}"><select name="journey" aria-label="Journey">${journeys.map((j) => `<option value="${text(j.name)}">${text(j.title || j.name)}</option>`).join("")}</select><button>Why did they not get it?</button></form><div id="whynot"></div></section>
-  </div>`;
+  </div>`);
 }
 
 async function whyNot(form) {
@@ -161,37 +163,57 @@ async function whyNot(form) {
   out.innerHTML = `<p class="sentence">${found.stopped_by ? `It stops at “${text(found.stopped_by.text)}”.` : "Nothing stops it: every condition holds now."}</p><ol class="steps">${found.conditions.map((c) => `<li class="${c.holds ? "" : "no"}"><time>${text(c.step)}</time><span class="mono">${text(c.text)}</span> <b>${c.holds ? "yes" : "no"}</b>${valueRows(c.values)}</li>`).join("")}</ol>`;
 }
 
-async function segment(name) {
+async function segment(visit, name) {
   const [all, members] = await Promise.all([ask("/v1/segments"), ask(`/v1/segments/${encodeURIComponent(name)}/members?limit=100`)]);
   const s = all.find((one) => one.name === name);
-  page.innerHTML = `
+  if (!s) throw new Problem(`There is no segment “${name}”.`);
+  draw(visit, `
   <p class="small"><a href="#/">Segments</a></p>
   <h1>${text(s.title || s.name)}</h1><p class="lead">${text(s.description)}</p>
   <div class="figures"><div class="card figure"><b>${number(s.size)}</b><span>members</span></div></div>
   <section class="card" style="margin-bottom:1.1rem"><h2>Condition</h2><code class="mono">${text(s.when)}</code><p class="small soft">It lies in segments/${text(name)}.yaml of the workspace. A saved change goes live at once.</p></section>
-  <section class="card"><h2>Members</h2>${members.members.length ? `<table><tr><th>Person</th><th class="n">Since</th></tr>${members.members.map((m) => `<tr class="link" data-go="#/people/${m.id}"><td>${text((m.identifiers.find((i) => i.kind === "email") ?? m.identifiers[0])?.value ?? m.id)}</td><td class="n small soft">${moment(m.since)}</td></tr>`).join("")}</table>${members.next ? '<p class="small soft">The first 100 are shown.</p>' : ""}` : '<p class="empty">Nobody is in this segment now.</p>'}</section>`;
+  <section class="card"><h2>Members</h2>${members.members.length ? `<table><tr><th>Person</th><th class="n">Since</th></tr>${members.members.map((m) => `<tr class="link" data-go="#/people/${m.id}"><td><a href="#/people/${m.id}">${text((m.identifiers.find((i) => i.kind === "email") ?? m.identifiers[0])?.value ?? m.id)}</a></td><td class="n small soft">${moment(m.since)}</td></tr>`).join("")}</table>${members.next ? '<p class="small soft">The first 100 are shown.</p>' : ""}` : '<p class="empty">Nobody is in this segment now.</p>'}</section>`);
+}
+
+function draw(visit, html) {
+  if (visit !== shown || html === drawn) return;
+  const focused = page.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+  drawn = html;
+  page.innerHTML = html;
+  if (focused) page.querySelector(`a[href="${focused}"]`)?.focus({ preventScroll: true });
+}
+
+function decoded(address) {
+  try {
+    return decodeURIComponent(address);
+  } catch {
+    throw new Problem("The address holds a % that stands for nothing. Write it as %25.");
+  }
 }
 
 async function show(isUpdate) {
   clearTimeout(timer);
+  const visit = ++shown;
   const [, view = "", ...rest] = location.hash.split("/");
-  const argument = decodeURIComponent(rest.join("/"));
   for (const link of document.querySelectorAll("header nav a")) link.classList.toggle("on", link.getAttribute("href") === `#/${view}`);
   try {
+    const argument = decoded(rest.join("/"));
     if (!isUpdate) window.scrollTo(0, 0);
-    if (view === "people") await people(argument);
-    else if (view === "segments") await segment(argument);
-    else if (view === "mails" && argument) await mail(argument);
-    else if (view === "mails") await mails();
-    else await today();
+    if (view === "people") await people(visit, argument);
+    else if (view === "segments") await segment(visit, argument);
+    else if (view === "mails" && argument) await mail(visit, argument);
+    else if (view === "mails") await mails(visit);
+    else await today(visit);
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
-    page.innerHTML = `<h1>That did not work</h1><p class="lead">${text(problem.message)}</p><p><button onclick="location.reload()">Try again</button></p>`;
-    if (!view) timer = setTimeout(() => show(true), 3000);
+    draw(visit, `<h1>That did not work</h1><p class="lead">${text(problem.message)}</p><p><button data-again>Try again</button></p>`);
+    if (!view && visit === shown) timer = setTimeout(() => show(true), 3000);
   }
 }
 
 document.addEventListener("click", async (event) => {
+  if (event.target.closest("[data-again]")) return location.reload();
+  if (event.target.closest("a")) return;
   const row = event.target.closest("[data-go]");
   if (row) return go(row.dataset.go);
   const width = event.target.closest("[data-width]");
@@ -205,10 +227,10 @@ document.addEventListener("click", async (event) => {
 
 document.addEventListener("submit", (event) => {
   event.preventDefault();
-  if (event.target.id === "why") return void whyNot(event.target).catch((p) => alert(p.message));
+  if (event.target.id === "why") return void whyNot(event.target).catch((problem) => { document.getElementById("whynot").innerHTML = `<p class="lead">${text(problem.message)}</p>`; });
   const who = event.target.who.value.trim();
   if (!who) return;
-  const hasKind = /^(p_|[a-z_]+:)/.test(who);
+  const hasKind = /^(p_|[A-Za-z][A-Za-z0-9_]*:)/.test(who);
   go(`#/people/${encodeURIComponent(hasKind ? who : who.includes("@") ? `email:${who}` : `user_id:${who}`)}`);
 });
 
