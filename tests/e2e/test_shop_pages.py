@@ -229,6 +229,7 @@ def test_people_and_segments_are_pages_of_their_own(shop: Shop, page: Any) -> No
     page.wait_for_selector("text=big-spenders")
     assert "buyer-4" in page.locator("body").inner_text()
     page.goto(f"{shop.address}/#/segments/big-spenders")
+    page.wait_for_selector("h1:has-text('Big spenders')")
     page.wait_for_selector("text=buyer-4")
     assert "revenue" in page.locator("body").inner_text()
 

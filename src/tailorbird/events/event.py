@@ -54,6 +54,17 @@ class Event(msgspec.Struct, array_like=True, gc=False, kw_only=True):
     is_historical: bool = False
 
 
+def written_traits(event: Event) -> dict[str, Any]:
+    """Return the traits that an event writes; of a group only that the person belongs to it."""
+    if event.type == "identify":
+        return event.properties
+    if event.type == "group":
+        group = event.properties.get("group_id")
+        if isinstance(group, str):
+            return {"group_id": group}
+    return {}
+
+
 class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An entry of the log. `now` is microseconds UTC, strictly increasing within a partition.
 

@@ -78,6 +78,9 @@ def _read(index: int, raw: Mapping[str, Any]) -> Known:
     if call == "track" and (not isinstance(sent_name, str) or not snake_case(sent_name)):
         raise ValueError(f"{place}.event is {sent_name!r}; a track call needs an event name")
     properties = _object(raw, "traits" if call in _WITH_TRAITS else "properties", place)
+    group = _first(raw, "groupId", "group_id")
+    if call == "group" and isinstance(group, str):
+        properties = {**properties, "group_id": group}
     timestamp, received = raw.get("timestamp"), _first(raw, "receivedAt", "received_at")
     if timestamp is None and received is None:
         raise ValueError(f"{place}.timestamp is missing")

@@ -15,7 +15,7 @@ from typing import Any
 
 from tailorbird.base.numbers import SCALE, divide_half_even
 from tailorbird.base.time import DAY, from_micros
-from tailorbird.events.event import Event
+from tailorbird.events.event import Event, written_traits
 from tailorbird.language import decay, interests, tree
 from tailorbird.language.accumulators import LATEST_CAP
 from tailorbird.language.calendar import day_of, is_zone, zone_of
@@ -247,10 +247,11 @@ class _Moment:
         return from_json(lookup(event.get("properties"), parts))
 
     def trait(self, name: str) -> Any:
-        """Return a trait's raw value: of the latest identify that names it, else as given."""
+        """Return a trait's raw value: of the latest call that writes it, else as given."""
         for event in reversed(self.events):
-            if event.type == "identify" and name in event.properties:
-                return event.properties[name]
+            written = written_traits(event)
+            if name in written:
+                return written[name]
         return self.person.traits.get(name)
 
     def context(self) -> Mapping[str, Any]:

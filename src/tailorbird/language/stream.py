@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from tailorbird.events.event import written_traits
 from tailorbird.language import tree
 from tailorbird.language.accumulators import Cells
 from tailorbird.language.calendar import is_zone
@@ -47,10 +48,9 @@ class Stream:
         """Take in what an event says of traits and context."""
         event = known.event
         place = (event.timestamp, event.order)
-        if event.type == "identify":
-            for name, value in event.properties.items():
-                if name not in self._traits or self._traits[name][0] < place:
-                    self._traits[name] = (place, value)
+        for name, value in written_traits(event).items():
+            if name not in self._traits or self._traits[name][0] < place:
+                self._traits[name] = (place, value)
         if event.context and (self._context is None or self._context[0] < place):
             self._context = (place, event.context)
 

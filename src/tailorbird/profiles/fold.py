@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tailorbird.events.event import Event
+from tailorbird.events.event import Event, written_traits
 from tailorbird.profiles.state import Consent, ProfileState, TraitValue
 
-GROUP = "group_id"
 MARKETING = "marketing"
 GIVING = frozenset({"consent_given", "subscribed"})
 WITHDRAWING = frozenset({"consent_withdrawn", "unsubscribed"})
@@ -22,21 +21,18 @@ def fold_event(state: ProfileState, event: Event) -> tuple[tuple[str, ...], bool
     Returns:
         The names of the traits that were written, and whether the context was.
     """
-    traits: tuple[str, ...] = ()
+    written = written_traits(event)
+    traits = (
+        tuple(name for name, value in written.items() if _write(state, name, value, event))
+        if written
+        else ()
+    )
     if event.type == "identify":
-        traits = tuple(
-            name for name, value in event.properties.items() if _write(state, name, value, event)
-        )
         consent = event.properties.get("consent")
         if isinstance(consent, dict):
             for topic, answer in consent.items():
                 if isinstance(answer, bool):
                     _agree(state, topic, answer, event)
-    elif event.type == "group":
-        # The group's own traits are not the person's: only that they belong to it.
-        group = event.properties.get(GROUP)
-        if isinstance(group, str) and _write(state, GROUP, group, event):
-            traits = (GROUP,)
     elif event.name in GIVING or event.name in WITHDRAWING:
         topic = event.properties.get("topic")
         _agree(state, topic if isinstance(topic, str) else MARKETING, event.name in GIVING, event)

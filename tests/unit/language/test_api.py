@@ -189,3 +189,12 @@ def test_definitions_may_be_constants_or_trees() -> None:
         assert engine("in segment('vip') and score('s') > 85", [], START, **given)
     with pytest.raises(ValueError, match="score 's' is of type list"):
         evaluate("true", [], START, scores={"s": []})
+
+
+def test_a_group_call_tells_the_group_and_no_trait_of_the_person() -> None:
+    events = [
+        {"type": "group", "groupId": "acme", "traits": {"plan": "gold"}, "timestamp": "2026-01-01"},
+    ]
+    for ask in (evaluate, evaluate_streaming):
+        assert ask("traits.group_id = 'acme'", events, "2026-01-02") is True
+        assert ask("traits.plan is null", events, "2026-01-02") is True
