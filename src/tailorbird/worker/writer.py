@@ -7,7 +7,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
@@ -125,12 +125,6 @@ async def _serve(settings: RoleSettings, stopped: asyncio.Event) -> None:
         lambda version: rules_of_version(control, version),
     )
 
-    def set_now(now: int) -> int:
-        move = getattr(clock, "set_now", None)
-        if move is None:
-            raise ClockProblem("this clock cannot be moved")
-        return int(move(now))
-
     engines = [f"engine-{index}" for index in range(settings.engines)]
     to_engines = bootstrap.open_nudger(settings.data, engines)
     to_deliver = bootstrap.open_nudger(settings.data, ["deliver"])
@@ -139,7 +133,9 @@ async def _serve(settings: RoleSettings, stopped: asyncio.Event) -> None:
         ticker.look()
         to_deliver.nudge()  # what waits for its time may be due
 
-    server = WriterServer(appender, set_now, after_clock=after_clock, after_commit=to_engines.nudge)
+    server = WriterServer(
+        appender, _mover_of(clock), after_clock=after_clock, after_commit=to_engines.nudge
+    )
     ticker = Ticker(settings, clock, server)
     path = bootstrap.socket_path(settings.data)
     _remove(path)
@@ -169,6 +165,16 @@ async def _serve(settings: RoleSettings, stopped: asyncio.Event) -> None:
         one.close()
     ownership.release()
     _log.info("stopped", end=log.end())
+
+
+def _mover_of(clock: Clock) -> Callable[[int], int]:
+    def set_now(now: int) -> int:
+        move = getattr(clock, "set_now", None)
+        if move is None:
+            raise ClockProblem("this clock cannot be moved")
+        return int(move(now))
+
+    return set_now
 
 
 async def _keep_short(server: WriterServer, log: SqliteEventLog, stopped: asyncio.Event) -> None:
