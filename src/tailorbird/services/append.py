@@ -7,7 +7,7 @@ between the two loses nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import msgspec
 
@@ -40,6 +40,7 @@ from tailorbird.profiles.identity import PROFILE, resolve
 
 SuppressionRule = Callable[[Event, int], Sequence[SuppressionChange]]
 
+_DUPLICATE = Answer(DUPLICATE)
 _CATCH_UP_BATCH = 5_000
 # Records between two notes of how far the derived stores have come: a restart reads on from there.
 _OFFSETS_PER_NOTE = 50_000
@@ -89,57 +90,60 @@ class Appender:
         now = self._clock.now()
         batch = _Batch(self._identity, self._log.end(), self._rules)
         fresh: set[int] = set()
-        placed: list[tuple[str, int, int]] = []  # status, index in the batch, profile id
+        # The place in the batch and the profile of each; None for a duplicate.
+        placed: list[tuple[int, int] | None] = []
+        concerning: list[int] = []
         for event in events:
             if event.dedup and (event.dedup in fresh or event.dedup in self._seen):
-                placed.append((DUPLICATE, 0, 0))
+                placed.append(None)
                 continue
             fresh.add(event.dedup)
             profile_id = batch.add(event)
-            placed.append((ACCEPTED, len(batch.drafts) - 1, profile_id))
-        extra: list[tuple[str, int, int]] = []
+            index = len(batch.drafts) - 1
+            placed.append((index, profile_id))
+            if event.concerns_suppression:
+                concerning.append(index)
+        has_others = len(batch.drafts) > len(placed) - placed.count(None)
         for draft in drafts:
             if draft.dedup and (draft.dedup in fresh or draft.dedup in self._seen):
-                extra.append((DUPLICATE, 0, 0))
+                placed.append(None)
                 continue
             fresh.add(draft.dedup)
             batch.drafts.append(draft)
-            extra.append((ACCEPTED, len(batch.drafts) - 1, draft.profile_id))
+            placed.append((len(batch.drafts) - 1, draft.profile_id))
+            has_others = True
         records = self._log.append(batch.drafts, now) if batch.drafts else []
-        for draft in batch.drafts:
-            self._seen.add(draft.dedup, now)
-        self._derive(records, events, placed)
-        self._take_over_rules(records)
-
-        def answer(status: str, index: int, profile_id: int) -> Answer:
-            return Answer(status, records[index].offset if status == ACCEPTED else 0, profile_id)
-
-        return [answer(*one) for one in placed], [answer(*one) for one in extra]
+        self._seen.add(fresh, now)
+        self._derive(records, concerning, has_others=has_others)
+        answers = [
+            _DUPLICATE if one is None else Answer(ACCEPTED, records[one[0]].offset, one[1])
+            for one in placed
+        ]
+        return answers[: len(events)], answers[len(events) :]
 
     def now(self) -> int:
         """Return the present instant of the log."""
         return max(self._clock.now(), self._log.last_now())
 
     def _derive(
-        self,
-        records: Sequence[Record],
-        events: Sequence[EventDraft],
-        placed: Sequence[tuple[str, int, int]],
+        self, records: Sequence[Record], concerning: Sequence[int], *, has_others: bool
     ) -> None:
+        """Bring the derived stores on; `concerning` are the places of what suppresses.
+
+        `has_others` says that there are records of other kinds than events.
+        """
         if not records:
             return
-        self._take_over_identity(records)
         end = records[-1].offset
-        changes = [
-            change
-            for event, (status, index, _) in zip(events, placed, strict=True)
-            if event.concerns_suppression and status == ACCEPTED
-            for change in self._changes_of(records[index])
-        ]
+        if has_others:
+            self._take_over_identity(records)
+        changes = [change for index in concerning for change in self._changes_of(records[index])]
         if changes:
             self._suppression.apply(changes, end)
         if end - self._noted >= _OFFSETS_PER_NOTE:
             self._note(end)
+        if has_others:
+            self._take_over_rules(records)
 
     def _take_over_rules(self, records: Sequence[Record]) -> None:
         if self._rules_of is None:
@@ -211,14 +215,12 @@ class Recent:
     def __contains__(self, dedup: int) -> bool:
         return dedup in self._current or dedup in self._before
 
-    def add(self, dedup: int, now: int) -> None:
-        """Remember a key; 0 is none."""
-        if not dedup:
-            return
+    def add(self, dedups: Collection[int], now: int) -> None:
+        """Remember keys."""
         if now - self._turned_at >= DAY:
             self._before, self._current = self._current, set()
             self._turned_at = now
-        self._current.add(dedup)
+        self._current.update(dedups)
 
 
 class _Batch:
@@ -270,10 +272,13 @@ class _Batch:
         """Return the profile of an identifier, this batch's links included."""
         if kind == PROFILE:
             return self._resolve(int(value))
-        found = self._links.get((kind, value))
+        found = self._links.get((kind, value)) if self._links else None
         if found is None:
+            # The store has followed its redirects: only this batch's may lead on.
             found = self._store.find(kind, value)
-        return None if found is None else self._resolve(found)
+            if found is None or not self._redirects:
+                return found
+        return self._resolve(found)
 
     def identifiers(self, profile_id: int) -> list[Identifier]:
         """Return the identifiers that point at a profile, this batch's links included."""
