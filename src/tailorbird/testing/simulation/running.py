@@ -46,9 +46,7 @@ def simulate(seed: int) -> Verdict:
         _cancel_all(loop)
         asyncio.set_event_loop(None)
         loop.close()
-    return Verdict(
-        seed=seed, problems=problems, counts=_counts(world), trace=tuple(world.trace)
-    )
+    return Verdict(seed=seed, problems=problems, counts=_counts(world), trace=tuple(world.trace))
 
 
 def _counts(world: World) -> dict[str, int]:

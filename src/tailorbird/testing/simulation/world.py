@@ -227,9 +227,7 @@ class World:
             if state.outbox(disk.ledger.cursor(index), 1):
                 return False
         return (
-            not self.requests_under_way
-            and not disk.ledger.unfinished(now)
-            and self._is_published()
+            not self.requests_under_way and not disk.ledger.unfinished(now) and self._is_published()
         )
 
     def _is_published(self) -> bool:
