@@ -69,6 +69,10 @@ class Auditor:
                 yield f"event {one.message_id} was never acknowledged"
             if count != 1:
                 yield f"event {one.message_id} lies in the log {count} times"
+            elif (at := self._timestamp(one)) != one.timestamp and not (
+                at < one.timestamp and self._world.clock.went_back
+            ):
+                yield f"event {one.message_id} of {one.timestamp} lies in the log as of {at}"
         for message_id, records in self._stamped.items():
             if message_id not in sent and decode_event(records[0]).source != "tailorbird":
                 yield f"event {message_id} was sent by nobody"
@@ -117,9 +121,12 @@ class Auditor:
             yield f"engines live by {live}"
 
     def _plain(self, one: Sent) -> dict[str, Any]:
-        """Return an event as the oracle takes it; nothing lies in the future of its record."""
-        stamped = self._stamped[one.message_id][0].now
-        return {**one.message, "timestamp": format_micros(min(one.timestamp, stamped))}
+        """Return an event as the oracle takes it."""
+        return {**one.message, "timestamp": format_micros(self._timestamp(one))}
+
+    def _timestamp(self, one: Sent) -> int:
+        """Return when it happened: where clocks went back, not later than it was taken."""
+        return decode_event(self._stamped[one.message_id][0]).timestamp
 
     def _of_replay(self) -> Iterator[str]:
         rng = random.Random(f"{self._world.seed}/replay")
@@ -189,7 +196,7 @@ class Auditor:
             if sent.message.get("event") != "Order Completed":
                 continue
             record = self._stamped[sent.message_id][0]
-            age = record.now - sent.timestamp
+            age = record.now - self._timestamp(sent)
             receipts = by_trigger.get(sent.message_id, [])
             if abs(age - DAY) < 60 * MICROSECONDS:
                 continue  # what waited for a merge is some seconds older when it is reduced

@@ -32,8 +32,8 @@ ENGINES = 2
 _COMMITS_MAX = 8
 # The operating system writes by itself what is older.
 _SECONDS_MAX = 30.0
-_LEDGER_REPEATABLE = frozenset({"take_over", "mark_reported", "rendering"})
-_LEDGER_DURABLE = frozenset({"update", "postpone", "recover"})
+_LEDGER_REPEATABLE = frozenset({"mark_reported"})
+_LEDGER_DURABLE = frozenset({"take_over", "update", "postpone", "recover", "rendering"})
 
 
 class _Soft:

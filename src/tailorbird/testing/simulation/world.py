@@ -35,6 +35,7 @@ class Clock:
     def __init__(self, seconds: Callable[[], float]) -> None:
         self._seconds = seconds
         self.shift = 0
+        self.went_back = False
 
     def now(self) -> int:
         """Return the present instant."""
@@ -279,6 +280,7 @@ class World:
             if self.clock.shift + jump <= _JUMPS_MAX:
                 self.note(f"clock jumps {jump / MICROSECONDS:.0f} s")
                 self.clock.shift += jump
+                self.clock.went_back |= jump < 0
 
         await self._every(self.plan.jump_seconds, act)
 
