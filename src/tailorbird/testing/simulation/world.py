@@ -21,8 +21,9 @@ from tailorbird.testing.simulation.processes import Crashed, DiskFull, Life, New
 from tailorbird.testing.simulation.storage import ENGINES, Disk
 
 ROLES: dict[str, Callable[[World, Life], Awaitable[None]]] = {}
-_QUIET_LOOKS = 4
+_QUIET_LOOKS = 3
 _QUIET_SECONDS_MAX = 400.0
+_LOOK_SECONDS = 0.4  # longer than anybody pauses
 # All that happens while requests are repeated lies within the 24 hours of deduplication.
 _JUMPS_MAX = 20 * HOUR
 # How time goes on when nobody does anything any more.
@@ -66,9 +67,9 @@ class Plan:
         crashing = [role for role in ROLES if role != "web" and rng.random() < 0.4]
         return cls(
             people=rng.randint(2, 5),
-            seconds=rng.uniform(8, 25),
-            pace_seconds=rng.uniform(0.3, 1.5),
-            crash_writes={role: rng.choice((6, 20, 60)) for role in crashing},
+            seconds=rng.uniform(6, 16),
+            pace_seconds=rng.uniform(0.2, 1.0),
+            crash_writes={role: rng.choice((8, 30, 90)) for role in crashing},
             kill_seconds=some(0.4, 1, 8),
             power_seconds=some(0.4, 3, 12),
             full_seconds=some(0.2, 3, 10),
@@ -196,7 +197,7 @@ class World:
             self.note(f"{role} ends: {type(problem).__name__ if problem else 'killed'}")
             if problem is not None and not isinstance(problem, (Crashed, DiskFull)):
                 self.fault(f"{role} ended with {problem!r}")
-            await asyncio.sleep(self.rng.uniform(0.05, 0.5))
+            await asyncio.sleep(self.rng.uniform(0.1, 1.0))
 
     def _calm_down(self) -> None:
         """No new faults; what is broken stays so until it is mended."""
@@ -214,7 +215,7 @@ class World:
         while looks < _QUIET_LOOKS:
             if self.seconds() > until:
                 return False
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(_LOOK_SECONDS)
             known, end = end, self.disk.log.end()
             looks = looks + 1 if end == known and self._is_quiet() else 0
         return True
