@@ -68,6 +68,9 @@ def checked_workspace(
     return parse_workspace(files, check_template=check_template)
 
 
+Check = Callable[[Mapping[str, str]], tuple[Workspace | None, list[Problem]]]
+
+
 class Publisher:
     """Makes the versions of one workspace live, one after the other."""
 
@@ -77,10 +80,13 @@ class Publisher:
         writer: LogWriter,
         *,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        check: Check = checked_workspace,
     ) -> None:
+        """`check` reads the files; `pause` waits some seconds for a busy log."""
         self._control = control
         self._writer = writer
         self._pause = pause
+        self._check = check
 
     async def publish(
         self, files: Mapping[str, str], unreadable: Sequence[Problem] = ()
@@ -95,7 +101,7 @@ class Publisher:
         Raises:
             OperationalError: the log does not take the records; the call may be repeated.
         """
-        workspace, found = checked_workspace(files)
+        workspace, found = self._check(files)
         problems = (*unreadable, *found)
         if begun := self._control.get(BEGUN):
             await self._make_live(begun)

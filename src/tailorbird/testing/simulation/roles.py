@@ -171,7 +171,8 @@ async def publish(world: World, life: Life) -> None:
         wanted = world.wanted_version
         if wanted != published:
             try:
-                await Publisher(control, world.open_writer(life)).publish(shop.files_of(wanted))
+                publisher = Publisher(control, world.open_writer(life), check=shop.check)
+                await publisher.publish(shop.files_of(wanted))
                 published = wanted
             except (OSError, OperationalError):
                 pass

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
+from tailorbird.base.problems import Problem
 from tailorbird.ports.control_store import ControlStore
+from tailorbird.services.publish import checked_workspace
 from tailorbird.services.versions import load_workspace
 from tailorbird.workspace.definitions import Workspace
 
@@ -73,6 +76,17 @@ def files_of(version: int) -> dict[str, str]:
         f"segments/{name}.yaml": f'when: "{text}"\n' for name, text in CONDITIONS[version].items()
     }
     return {**_COMMON, **segments}
+
+
+@cache
+def _checked(version: int) -> tuple[Workspace | None, list[Problem]]:
+    return checked_workspace(files_of(version))
+
+
+def check(files: Mapping[str, str]) -> tuple[Workspace | None, list[Problem]]:
+    """Read one of the versions' files; reading them is not what is simulated, so it is done once."""
+    version = next(one for one in range(len(CONDITIONS)) if files_of(one) == files)
+    return _checked(version)
 
 
 _known: dict[str, Workspace] = {}

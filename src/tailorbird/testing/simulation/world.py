@@ -66,10 +66,10 @@ class Plan:
 
         crashing = [role for role in ROLES if role != "web" and rng.random() < 0.4]
         return cls(
-            people=rng.randint(2, 5),
-            seconds=rng.uniform(6, 16),
-            pace_seconds=rng.uniform(0.2, 1.0),
-            crash_writes={role: rng.choice((8, 30, 90)) for role in crashing},
+            people=rng.randint(1, 4),
+            seconds=rng.uniform(5, 12),
+            pace_seconds=rng.uniform(0.15, 0.8),
+            crash_writes={role: rng.choice((10, 40, 120)) for role in crashing},
             kill_seconds=some(0.4, 1, 8),
             power_seconds=some(0.4, 3, 12),
             full_seconds=some(0.2, 3, 10),
