@@ -1,4 +1,4 @@
-"""The auditor: keeps its own plain model of what people sent, and judges what the system made of it.
+"""The auditor: keeps its own plain model of what people sent, and judges what came of it.
 
 It knows nothing of merges, accumulators or deadlines. Who is who is what hangs together by the
 identifiers sent; who is in a segment is what the language's oracle says over the plain history.
@@ -11,9 +11,11 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from tailorbird.adapters.memory.state_store import MemoryStateStore
 from tailorbird.base.time import DAY, MICROSECONDS, format_micros
-from tailorbird.events.event import EVENT, MERGE_IN, Merge, Record, decode_event
+from tailorbird.events.event import EVENT, Record, decode_event
 from tailorbird.journeys.effects import SendMessage
 from tailorbird.language import evaluate
 from tailorbird.ports import ledger as standing
@@ -21,8 +23,6 @@ from tailorbird.ports.ledger import Message
 from tailorbird.services.replay import differences, replay
 from tailorbird.testing.simulation import shop
 from tailorbird.testing.simulation.people import Sent
-
-import msgspec
 
 if TYPE_CHECKING:
     from tailorbird.testing.simulation.world import World
@@ -222,9 +222,9 @@ class Auditor:
                 for one in self._messages
                 if one.address == address and one.kind == "marketing" and one.status in _LEFT
             )
-            for before, after in zip(left, left[1:], strict=False):
-                if after - before < DAY:
-                    yield f"{address} had two marketing mails within a day"
+            for first, last in zip(left, left[shop.MARKETING_PER_DAY :], strict=False):
+                if last - first < DAY:
+                    yield f"{address} had too many marketing mails within a day"
 
 
 def _people(sent: Any) -> list[tuple[set[_Identifier], list[Sent]]]:

@@ -1,4 +1,4 @@
-"""The mail server: takes mail, refuses it for now or for good, breaks off before or after the dot."""
+"""The mail server: takes mail, refuses it for now or for good, breaks off around the dot."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ class Person:
         self.rng = rng
         self.user = f"u{number}"
         self.address = f"p{number}@shop.example"
-        self.devices = [f"a{number}-{one}" for one in range(rng.randint(1, 3))]
+        self.devices = [f"a{number}-{one}" for one in range(rng.randint(2, 4))]
         self.consenting = Consenting()
         self.sent: list[Sent] = []
         self._count = 0
@@ -117,10 +117,10 @@ class Person:
         rng, draw = self.rng, self.rng.random()
         device = rng.choice(self.devices)
         who: dict[str, str] = rng.choice(
-            [{"anonymousId": device}, {"userId": self.user}, {"userId": self.user}]
+            [{"anonymousId": device}, {"anonymousId": device}, {"userId": self.user}]
         )
         late = rng.choice(_LATE)
-        if draw < 0.16:
+        if draw < 0.2:
             traits = {
                 "email": self.address,
                 "country": rng.choice(["CH", "DE"]),
@@ -128,12 +128,12 @@ class Person:
             }
             who = rng.choice([who, {"userId": self.user, "anonymousId": device}])
             message = self._message("identify", traits=traits)
-        elif draw < 0.2:
+        elif draw < 0.26:
             message = self._message("alias", previousId=device)
             who = {"userId": self.user}
-        elif draw < 0.26:
+        elif draw < 0.3:
             message = self._message("track", event="Signed Up")
-        elif draw < 0.45:
+        elif draw < 0.5:
             message = self._message(
                 "track",
                 event="Order Completed",
@@ -142,7 +142,7 @@ class Person:
                     "revenue": rng.choice([10, 25, 60, 99.5]),
                 },
             )
-        elif draw < 0.6:
+        elif draw < 0.65:
             message = self._message("track", event="Cart Added")
         else:
             message = self._message("track", event="Product Viewed")

@@ -129,7 +129,8 @@ async def reduce(world: World, life: Life, index: int) -> None:
             handed = await forward_hand_overs(state, writer, handed)
             engine.forget_outbox(HAND_OVER, handed)
         if count:
-            await asyncio.sleep(0.002 * world.rng.random())
+            slow = 0.0 if world.is_calm else world.plan.slow_seconds[life.role]
+            await asyncio.sleep((0.002 + slow) * world.rng.random())
         else:
             await news.wait(PAUSE_SECONDS)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -30,12 +31,15 @@ class Verdict:
         return f"seed {self.seed} fails; repeat it with `{COMMAND} {self.seed}`\n{shown}"
 
 
-def simulate(seed: int) -> Verdict:
-    """Live the world of a seed and judge it. The same seed gives the same run, always."""
+def simulate(seed: int, **plan: Any) -> Verdict:
+    """Live the world of a seed and judge it. The same seed gives the same run, always.
+
+    `plan` sets fields of `world.Plan` that the seed would draw: to look where a fault would show.
+    """
     loop = SimulatedLoop()
     try:
         asyncio.set_event_loop(loop)
-        world = World(seed, loop)
+        world = World(seed, loop, **plan)
         with structlog.testing.capture_logs():
             try:
                 loop.run_until_complete(world.run())

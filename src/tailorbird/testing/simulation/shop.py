@@ -12,13 +12,15 @@ from tailorbird.services.versions import load_workspace
 from tailorbird.workspace.definitions import Workspace
 
 RECEIPT = "receipt"
-MARKETING_PER_DAY = 1
+MARKETING_PER_DAY = 3
 
 _SETTINGS = (
     'name = "Shop"\n'
     "[sender]\n"
     'address = "shop@shop.example"\n'
     'postal_address = "1 High Street, Shoptown"\n'
+    "[mail]\n"
+    f"marketing_per_day = {MARKETING_PER_DAY}\n"
 )
 _MAIL = (
     "---\nsubject: Hello\n---\n<p>Hello {{ traits.first_name | default: 'you' }}, "
@@ -80,11 +82,13 @@ def files_of(version: int) -> dict[str, str]:
 
 @cache
 def _checked(version: int) -> tuple[Workspace | None, list[Problem]]:
-    return checked_workspace(files_of(version))
+    found, problems = checked_workspace(files_of(version))
+    assert not problems, problems
+    return found, problems
 
 
 def check(files: Mapping[str, str]) -> tuple[Workspace | None, list[Problem]]:
-    """Read one of the versions' files; reading them is not what is simulated, so it is done once."""
+    """Read one of the versions' files; each is read once for all runs."""
     version = next(one for one in range(len(CONDITIONS)) if files_of(one) == files)
     return _checked(version)
 

@@ -1,4 +1,4 @@
-"""The disk of a simulated folder: memory stores that survive processes, and what a power loss takes.
+"""The disk of a simulated folder: memory stores that survive processes; a power loss takes some.
 
 The log, suppression and the ledger's standing of messages are on disk when a write returns, as
 with SQLite's synchronous=FULL. States, identity, and of the ledger what may be repeated are not:
@@ -56,7 +56,7 @@ class _Soft:
         """Lose some of the last commits; return how many."""
         since = self._seconds() - _SECONDS_MAX
         recent = [one for at, one in self._earlier if at >= since]
-        count = rng.randint(0, len(recent))
+        count = rng.choice((0, len(recent), rng.randint(0, len(recent))))
         if count:
             self.store.__dict__.clear()
             self.store.__dict__.update(_copied(recent[-count]))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from tailorbird.base.time import MICROSECONDS
 from tailorbird.services.ingest import Ingest
@@ -45,12 +46,13 @@ class Clock:
 
 @dataclass(kw_only=True)
 class Plan:
-    """How bad this world is. Each seed has faults of its own kinds: all at once hide one another."""
+    """How bad this world is. Each seed has its own kinds of faults: together they hide others."""
 
     people: int
     seconds: float
     pace_seconds: float
     crash_writes: dict[str, int]  # role -> mean number of writes between two crashes
+    slow_seconds: dict[str, float]  # role -> how long its commits take at most
     kill_seconds: float  # mean time between two kills; 0: none
     power_seconds: float
     full_seconds: float
@@ -69,23 +71,26 @@ class Plan:
             people=rng.randint(1, 4),
             seconds=rng.uniform(5, 12),
             pace_seconds=rng.uniform(0.15, 0.8),
-            crash_writes={role: rng.choice((10, 40, 120)) for role in crashing},
-            kill_seconds=some(0.4, 1, 8),
-            power_seconds=some(0.4, 3, 12),
+            crash_writes={role: rng.choice((5, 15, 60)) for role in crashing},
+            slow_seconds={
+                role: rng.choice((0.0, 0.0, 0.3, 1.0)) for role in ("engine-0", "engine-1")
+            },
+            kill_seconds=some(0.4, 1, 6),
+            power_seconds=some(0.5, 1, 5),
             full_seconds=some(0.2, 3, 10),
             jump_seconds=some(0.4, 2, 10),
-            publish_seconds=some(0.5, 2, 10),
+            publish_seconds=some(0.5, 1, 6),
         )
 
 
 class World:
     """One run. `run` lives it; the auditor looks at it afterwards."""
 
-    def __init__(self, seed: int, loop: SimulatedLoop) -> None:
+    def __init__(self, seed: int, loop: SimulatedLoop, **plan: Any) -> None:
         self.seed = seed
         self.rng = random.Random(f"{seed}/world")
         self.network = random.Random(f"{seed}/network")
-        self.plan = Plan.draw(self.rng)
+        self.plan = replace(Plan.draw(self.rng), **plan)
         self.seconds = loop.time
         self.clock = Clock(self.seconds)
         self.disk = Disk(self.seconds)
@@ -103,7 +108,7 @@ class World:
         self.crashes = dict.fromkeys(ROLES, 0)
         self.faults: list[str] = []
         self.trace: list[str] = []
-        self._is_calm = False
+        self.is_calm = False
         self._has_power = asyncio.Event()
         self._has_power.set()
         self.people = [
@@ -185,7 +190,7 @@ class World:
         """Start a role, and again when it has ended, as the supervisor does."""
         while True:
             await self._has_power.wait()
-            mean = 0 if self._is_calm else self.plan.crash_writes.get(role, 0)
+            mean = 0 if self.is_calm else self.plan.crash_writes.get(role, 0)
             life = Life(role, int(self.rng.expovariate(1 / mean)) if mean else None)
             self.lives[role] = life
             self.lives_begun += 1
@@ -202,7 +207,7 @@ class World:
     def _calm_down(self) -> None:
         """No new faults; what is broken stays so until it is mended."""
         self.note("calm")
-        self._is_calm = True
+        self.is_calm = True
         self.disk.is_full = False
         self._has_power.set()
         self.weather.clear()
@@ -287,8 +292,14 @@ class World:
 
     async def _edit(self) -> None:
         async def act() -> None:
-            self.wanted_version = self.rng.randrange(len(shop.CONDITIONS))
-            self.note(f"workspace edited: version {self.wanted_version}")
+            before = self.wanted_version
+            for wanted in (self.rng.randrange(len(shop.CONDITIONS)), before):
+                self.wanted_version = wanted
+                self.note(f"workspace edited: version {wanted}")
+                if self.rng.random() < 0.5:
+                    break
+                # Somebody undoes the edit.
+                await asyncio.sleep(self.rng.random())
 
         await self._every(self.plan.publish_seconds, act)
 
@@ -308,7 +319,7 @@ def _moods(rng: random.Random) -> Moods:
         refused_now=rng.choice((0.0, 0.1, 0.3)),
         refused_for_good=rng.choice((0.0, 0.0, 0.05)),
         cut_before=rng.choice((0.0, 0.1)),
-        cut_after=rng.choice((0.0, 0.0, 0.05)),
+        cut_after=rng.choice((0.0, 0.05, 0.15)),
         seconds=rng.choice((0.005, 0.05, 0.5)),
     )
 
