@@ -46,13 +46,13 @@ _COMMON = {
         "  - {id: thanks, send: hello, kind: transactional}\n"
     ),
     "journeys/forgotten.yaml": (
-        "enter: {segment: forgetful}\nreentry: 1h\nsteps:\n  - {id: mail, send: hello}\n"
+        "enter: {segment: forgetful}\nreentry: 2s\nsteps:\n  - {id: mail, send: hello}\n"
     ),
 }
 _CONDITIONS = {
     "buyers": "count(order_completed) >= 2",
     "keen": "count(product_viewed within 2h) >= 3",
-    "forgetful": "abandoned(cart_added, order_completed after 10s)",
+    "forgetful": "abandoned(cart_added, order_completed after 3s)",
     "lapsed": "since(order_completed) > 3d",
     "swiss": "traits.country = 'CH'",
     "rich": "sum(order_completed.revenue within 30d) >= 100",
