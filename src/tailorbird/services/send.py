@@ -493,7 +493,8 @@ def _intent(index: int, row: OutboxRow, now: int) -> Message:
         due_at=effect.due_at,
         expires_at=effect.expires_at,
         created_at=now,
-        next_attempt_at=effect.due_at,
+        # It was due when the log said so; a clock that went back since then must not hold it.
+        next_attempt_at=min(effect.due_at, now),
         effect=row.body,
         required_offset=row.offset,
     )

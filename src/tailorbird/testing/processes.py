@@ -88,9 +88,7 @@ class MailCatcher:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
+        port = free_port()
         self.url = f"smtp://127.0.0.1:{port}"
         words = [sys.executable, "-m", "tailorbird.demo.catcher", str(folder), str(port)]
         self._process = subprocess.Popen(words)
@@ -109,6 +107,13 @@ class MailCatcher:
         """End it."""
         self._process.terminate()
         self._process.wait(timeout=SECONDS_MAX)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def until(is_so: Callable[[], Found], seconds: float = SECONDS_MAX) -> Found:
