@@ -6,6 +6,7 @@ ours to judge (unknown fields of a call) is ignored; properties, traits and cont
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import unicodedata
@@ -115,7 +116,28 @@ def decode_body(data: bytes) -> Body | Refusal:
 
 def decode_batch(data: bytes) -> Batch | Refusal:
     """Read a batch call's document; its items stay raw."""
-    return _decode_document(data, _decode_batch)
+    found = _decode_document(data, _decode_batch)
+    if isinstance(found, Refusal) and found.rule is Rule.NOT_JSON:
+        return _decode_leniently(data) or found
+    return found
+
+
+def _decode_leniently(data: bytes) -> Batch | None:
+    """Read a batch with an item that is no proper JSON, so that it spoils none of the others.
+
+    Python's own decoder takes half characters and NaN; the item that holds one is refused alone.
+    """
+    try:
+        body = json.loads(data)
+        if not isinstance(body, dict) or not isinstance(body.get("batch"), list):
+            return None
+        items = [msgspec.Raw(json.dumps(item).encode()) for item in body["batch"]]
+        rest = {key: json.dumps(body.get(key)).encode() for key in ("sentAt", "writeKey")}
+    except (ValueError, RecursionError):
+        return None
+    return Batch(
+        sentAt=msgspec.Raw(rest["sentAt"]), writeKey=msgspec.Raw(rest["writeKey"]), batch=items
+    )
 
 
 def _decode_document(data: bytes, decode: Callable[[bytes], _Document]) -> _Document | Refusal:

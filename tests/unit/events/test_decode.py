@@ -14,10 +14,12 @@ from tailorbird.base.time import format_micros, parse_micros
 from tailorbird.events.decode import (
     CALLS,
     Accepted,
+    Batch,
     decode_batch,
     decode_body,
     decode_item,
     message_id_of,
+    sent_at_of,
     spread,
 )
 from tailorbird.events.event import Event
@@ -302,3 +304,17 @@ def test_any_json_in_any_field_is_accepted_or_refused(value: Any) -> None:
         found = decode(data)
         if isinstance(found, Accepted):
             assert len(found.event.name) > 0
+
+
+@pytest.mark.parametrize("bad", ['"\\ud800"', "NaN", "1e999", "[" * 900 + "]" * 900])
+def test_an_item_that_is_no_json_spoils_no_other_of_its_batch(bad: str) -> None:
+    good = '{"type":"track","event":"x","userId":"u"}'
+    data = f'{{"sentAt":"2026-01-05T09:00:00Z","batch":[{good},{{"type":{bad}}},{good}]}}'
+    body = decode_batch(data.encode())
+    assert isinstance(body, Batch)
+    assert body.batch is not None
+    found = [
+        decode_item(item, call=None, now=NOW, sent_at=None, fresh_id="f") for item in body.batch
+    ]
+    assert [isinstance(one, Accepted) for one in found] == [True, False, True]
+    assert sent_at_of(body) == parse_micros("2026-01-05T09:00:00Z")
