@@ -15,6 +15,7 @@ NAMES = (
     "ingest",
     "post_to_membership",
     "idle_memory",
+    "soak",
 )
 
 

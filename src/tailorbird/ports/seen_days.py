@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from typing import Protocol
 
 
@@ -13,8 +13,8 @@ class SeenDays(Protocol):
         """Return the days that are stored."""
         ...
 
-    def store(self, day: int, keys: Collection[int]) -> None:
-        """Store the keys (63 bits each) of a day that is over, in place of what was stored."""
+    def store(self, day: int, keys: Iterable[int]) -> None:
+        """Store the keys (63 bits each, rising) of a day that is over, over what was stored."""
         ...
 
     def holds(self, day: int, key: int) -> bool:

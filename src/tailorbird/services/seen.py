@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from tailorbird.base.keyset import KeySet
 from tailorbird.base.time import DAY
 from tailorbird.ports.event_log import EventLog
 from tailorbird.ports.seen_days import SeenDays
 
+_KEYS_AT_ONCE = 500_000
 DAYS_KEPT = 8  # today included, so at least seven times 24 hours
 
 
@@ -23,15 +25,12 @@ class Seen:
         self._stored = stored
         self._today = log.last_now() // DAY
         # Keys by day: today, yesterday, and the days that are over but not stored yet.
-        self._days: dict[int, set[int]] = {self._today: set(), self._today - 1: set()}
+        self._days = {self._today: KeySet(), self._today - 1: KeySet()}
         if stored is not None:
             first = self._today - DAYS_KEPT + 1
             for day in set(range(first, self._today)) - stored.days():
-                self._days.setdefault(day, set())
-        for stamp, key in log.dedups_since(min(self._days) * DAY):
-            keys = self._days.get(stamp // DAY)
-            if keys is not None:
-                keys.add(key)
+                self._days.setdefault(day, KeySet())
+        self._fill(log)
         self._recent = (self._days[self._today], self._days[self._today - 1])
 
     def __contains__(self, key: int) -> bool:
@@ -72,10 +71,23 @@ class Seen:
                 del self._days[day]
         self._stored.forget(today - DAYS_KEPT + 1)
 
+    def _fill(self, log: EventLog) -> None:
+        found: dict[int, list[int]] = {day: [] for day in self._days}
+        for stamp, key in log.dedups_since(min(found) * DAY):
+            keys = found.get(stamp // DAY)
+            if keys is None:
+                continue
+            keys.append(key)
+            if len(keys) == _KEYS_AT_ONCE:
+                self._days[stamp // DAY].update(keys)
+                keys.clear()
+        for day, keys in found.items():
+            self._days[day].update(keys)
+
     def _turn(self, day: int) -> None:
         if self._stored is None:
             self._days = {one: keys for one, keys in self._days.items() if one >= day - 1}
-        yesterday = self._days.setdefault(day - 1, set())
-        self._days[day] = set()
+        yesterday = self._days.setdefault(day - 1, KeySet())
+        self._days[day] = KeySet()
         self._recent = (self._days[day], yesterday)
         self._today = day

@@ -6,16 +6,14 @@ made again from the log.
 
 from __future__ import annotations
 
-import sys
 from array import array
 from bisect import bisect_left
-from collections.abc import Collection
+from collections.abc import Iterable
+from itertools import islice
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
-_KEY_BITS = 63
-# Sorted in pieces: sorting a whole large day at once would hold up the process for seconds.
-_PIECES_BITS = 8
+_KEYS_PER_WRITE = 10_000
 
 
 class FileSeenDays:
@@ -31,20 +29,14 @@ class FileSeenDays:
         """Return the days that are stored."""
         return set(self._stored)
 
-    def store(self, day: int, keys: Collection[int]) -> None:
-        """Store the keys of a day."""
-        pieces: list[list[int]] = [[] for _ in range(1 << _PIECES_BITS)]
-        for key in keys:
-            pieces[key >> (_KEY_BITS - _PIECES_BITS)].append(key)
+    def store(self, day: int, keys: Iterable[int]) -> None:
+        """Store the keys of a day, which come in rising order."""
         path = self._path(day)
         unfinished = path.with_suffix(".unfinished")
+        left = iter(keys)
         with unfinished.open("wb") as file:
-            for piece in pieces:
-                piece.sort()
-                values = array("q", piece)
-                if sys.byteorder == "big":
-                    values.byteswap()
-                values.tofile(file)
+            while piece := array("q", islice(left, _KEYS_PER_WRITE)):
+                piece.tofile(file)
         unfinished.replace(path)
         self._open.pop(day, None)
         self._stored.add(day)

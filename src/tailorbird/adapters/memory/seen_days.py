@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterable
 
 
 class MemorySeenDays:
@@ -15,7 +15,7 @@ class MemorySeenDays:
         """Return the days that are stored."""
         return set(self._keys)
 
-    def store(self, day: int, keys: Collection[int]) -> None:
+    def store(self, day: int, keys: Iterable[int]) -> None:
         """Store the keys of a day."""
         self._keys[day] = frozenset(keys)
 
