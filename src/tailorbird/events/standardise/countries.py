@@ -99,10 +99,13 @@ def _regions() -> tuple[frozenset[str], dict[tuple[str, str], str]]:
 
     names: dict[tuple[str, str], str] = {}
     # A region and a province within may share a name: what stands higher is meant.
-    for one in sorted(pycountry.subdivisions, key=lambda one: one.parent_code is not None):
-        for name in (one.name, *_parts(one.name)):
-            names.setdefault((one.country_code, folded(name)), one.code)
-    return frozenset(one.code for one in pycountry.subdivisions), names
+    regions = sorted(pycountry.subdivisions, key=lambda one: one.parent_code is not None)
+    for one in regions:
+        names.setdefault((one.country_code, folded(one.name)), one.code)
+    for one in regions:
+        for part in _parts(one.name):
+            names.setdefault((one.country_code, folded(part)), one.code)
+    return frozenset(one.code for one in regions), names
 
 
 def _parts(name: str) -> list[str]:

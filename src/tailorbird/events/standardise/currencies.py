@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import cache, lru_cache
 
 from tailorbird.events.event import Event
@@ -33,7 +34,12 @@ def _codes() -> dict[str, str]:
     # Imported when the first amount comes.
     import pycountry
 
-    names = {folded(one.name): one.alpha_3 for one in pycountry.currencies}
+    often = Counter(folded(one.name) for one in pycountry.currencies)
+    names = {
+        name: one.alpha_3
+        for one in pycountry.currencies
+        if often[name := folded(one.name)] == 1  # an old and a new one may share a name
+    }
     codes = {
         code: one.alpha_3 for one in pycountry.currencies for code in (one.alpha_3, one.numeric)
     }

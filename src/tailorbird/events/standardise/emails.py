@@ -18,19 +18,18 @@ def email(text: str, *, dotless: bool = True, unusual: bool = False) -> str | No
     """Return the standard form of an e-mail address, None where the text is none.
 
     Args:
-        text: The address; blanks around it do not count.
+        text: The address, without blanks around it.
         dotless: Whether the domain may be a top-level domain, as in `post@io`: correct, and
             hardly ever meant.
         unusual: Whether quoted local parts and addresses of machines in brackets count, which
             SMTP carries and shops meet as faults of forms.
 
     Example:
-        >>> email(" Ada@Shop.EXAMPLE "), email("a@xn--bcher-kva.example"), email("ada@shop,example")
+        >>> email("Ada@Shop.EXAMPLE"), email("a@xn--bcher-kva.example"), email("ada@shop,example")
         ('Ada@shop.example', 'a@bücher.example', None)
 
     Source: RFC 5321 4.1.2, RFC 6531 3.3; comments and folded blanks of RFC 5322 do not count.
     """
-    text = text.strip()
     return _email(text, dotless, unusual) if 3 <= len(text) <= TEXT_LENGTH_MAX else None
 
 
@@ -62,9 +61,11 @@ def standardise_email(event: Event, at: Surroundings) -> bool:
     if not isinstance(given, str):
         at.mark("email", Unfit.NOT_TEXT)
         return True
-    if not given.strip():
-        return False  # an empty field of a form says nothing
-    found = email(given, dotless=False)
+    # Blanks around an address come from forms; an empty field says nothing.
+    text = given.strip()
+    if not text:
+        return False
+    found = email(text, dotless=False)
     if found is None:
         at.mark("email", Unfit.BAD_EMAIL)
     elif found != given:
