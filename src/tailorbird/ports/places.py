@@ -11,8 +11,8 @@ from tailorbird.base.problems import OperationalError
 class Places(Protocol):
     """Tells places of addresses; asked for each event, so it answers at once."""
 
-    def look_up(self, ip: str) -> Mapping[str, Any] | None:
-        """Return what is known of the place of an address in its standard form.
+    def look_up(self, text: str, /) -> Mapping[str, Any] | None:
+        """Return what is known of the place of an address, which may be any text.
 
         Keys, each where it is known: `continent_code`, `country`, `country_code` (ISO 3166),
         `region`, `region_code` (ISO 3166-2), `city`, `postal_code`, `latitude` and `longitude`

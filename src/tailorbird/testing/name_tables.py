@@ -1,6 +1,6 @@
 """Makes the table of names that `events.standardise.tables` reads, from the Unicode CLDR.
 
-    python -m tailorbird.testing.name_tables PATH
+python -m tailorbird.testing.name_tables PATH
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from babel.core import get_global
 
 from tailorbird.events.standardise.tables import Tables, folded
 
-LANGUAGES = (
-    "en de fr es it pt nl da nb sv fi is et lv lt pl cs sk hu ro bg el hr sl sr mk sq uk ru tr"
-    " ca eu gl cy ga he ar fa hi bn th vi id ms ja ko zh zh_Hant"
-).split()
+_LANGUAGES = (
+    "en de fr es it pt nl da nb sv fi is et lv lt pl cs sk hu ro bg el hr sl sr mk sq uk ru tr "
+    "ca eu gl cy ga he ar fa hi bn th vi id ms ja ko zh zh_Hant"
+)
 # Read by people in these ways, though CLDR has them in no language's list.
 _SPOKEN = {"america": "US", "england": "GB", "scotland": "GB", "wales": "GB", "great britain": "GB"}
 _SPOKEN |= {"northern ireland": "GB", "holland": "NL", "usa": "US", "u s a": "US", "u s": "US"}
@@ -45,7 +45,7 @@ def text() -> bytes:
 def _countries() -> dict[str, str]:
     found: dict[str, str] = {}
     doubtful: set[str] = set()
-    for language in LANGUAGES:
+    for language in _LANGUAGES.split():
         for code, name in Locale.parse(language).territories.items():
             if len(code) != 2 or not code.isalpha() or code in ("EU", "EZ", "UN", "XA", "XB", "ZZ"):
                 continue

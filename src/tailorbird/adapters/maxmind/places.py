@@ -15,10 +15,12 @@ from typing import Any
 import maxminddb
 import structlog
 
+from tailorbird.events.standardise import ip
 from tailorbird.ports.places import PlacesProblem
 
 LOOK_SECONDS = 60.0
 _KNOWN_MAX = 32_768
+_TEXT_LENGTH_MAX = 64
 
 _log = structlog.get_logger("places")
 # What the reader raises at broken files, besides its own error.
@@ -40,15 +42,15 @@ class MaxmindPlaces:
         self.problem: str | None = None
         self._known = lru_cache(maxsize=_KNOWN_MAX)(self._find)
 
-    def look_up(self, ip: str) -> Mapping[str, Any] | None:
+    def look_up(self, text: str, /) -> Mapping[str, Any] | None:
         """Return the place of an address; see the port."""
         now = self._monotonic()
         if now >= self._next_look:
             self._next_look = now + LOOK_SECONDS
             self._look()
-        return self._known(ip)
+        return self._known(text) if len(text) <= _TEXT_LENGTH_MAX else None
 
-    def record(self, ip: str) -> Any:
+    def record(self, address: str) -> Any:
         """Return what the file itself says of an address, None where it says nothing.
 
         Raises:
@@ -58,10 +60,10 @@ class MaxmindPlaces:
             self._look()
         if self._reader is None:
             raise PlacesProblem(self.problem or "the file was not read", is_retry_safe=True)
-        if ":" in ip and self._reader.metadata().ip_version == 4:
+        if ":" in address and self._reader.metadata().ip_version == 4:
             return None
         try:
-            return self._reader.get(ip)
+            return self._reader.get(address)
         except _BROKEN as error:
             raise PlacesProblem(f"{self._path}: {error}", is_retry_safe=False) from error
 
@@ -71,9 +73,12 @@ class MaxmindPlaces:
             self._reader.close()
             self._reader = None
 
-    def _find(self, ip: str) -> Mapping[str, Any] | None:
+    def _find(self, text: str) -> Mapping[str, Any] | None:
+        address = ip(text)
+        if address is None:
+            return None
         try:
-            return place_of(self.record(ip))
+            return place_of(self.record(address))
         except PlacesProblem as problem:
             self._complain(str(problem))
             return None

@@ -13,7 +13,7 @@ from tailorbird.events.standardise.names import event_name
 from tailorbird.events.standardise.phones import phone
 from tailorbird.events.standardise.plans import Plan
 from tailorbird.events.standardise.step import Step, Surroundings, Unfit
-from tailorbird.events.standardise.steps import STEPS, close, standardise
+from tailorbird.events.standardise.steps import STEPS, Way, close, standardise, way_of
 from tailorbird.events.standardise.whereabouts import ip
 from tailorbird.events.standardise.zones import time_zone
 
@@ -23,6 +23,7 @@ __all__ = [
     "Step",
     "Surroundings",
     "Unfit",
+    "Way",
     "close",
     "country",
     "currency",
@@ -39,4 +40,5 @@ __all__ = [
     "time_of_day",
     "time_zone",
     "user_agent",
+    "way_of",
 ]

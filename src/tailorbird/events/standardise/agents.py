@@ -134,31 +134,23 @@ def _resolver() -> Callable[..., Any]:
     return resolver
 
 
-class _Told(NamedTuple):
-    """What goes into the context, shared by all events of one user agent: never changed."""
-
-    browser: dict[str, Any] | None
-    system: dict[str, Any] | None
-    device: dict[str, Any] | None
-    is_bot: bool
-
-
 @lru_cache(maxsize=_CACHE_MAX)
-def _told(text: str) -> _Told:
-    agent = _read(text)
-    browser, system, device = agent
+def _told(text: str) -> dict[str, Any]:
+    """Return what goes into the context, shared by all events of one user agent: never changed."""
+    browser, system, device = _read(text)
     machine = {
         "manufacturer": device.brand,
         "model": device.model,
         "type": device_type(text),
     }
     is_program = is_bot(text)
-    return _Told(
-        _named(browser.family, browser[1:]),
-        _named(system.family, system[1:]),
-        None if is_program else {key: one for key, one in machine.items() if one} or None,
-        is_program,
-    )
+    parts: dict[str, Any] = {
+        "browser": _named(browser.family, browser[1:]),
+        "os": _named(system.family, system[1:]),
+        "device": None if is_program else {key: one for key, one in machine.items() if one},
+        "bot": is_program,
+    }
+    return {key: part for key, part in parts.items() if part}
 
 
 def _named(family: str, version: tuple[str | None, ...]) -> dict[str, Any] | None:
@@ -171,25 +163,23 @@ def _named(family: str, version: tuple[str | None, ...]) -> dict[str, Any] | Non
 def standardise_agent(event: Event, at: Surroundings) -> bool:
     """Put `browser`, `os` and `device` into the context, and `bot` where it is one."""
     context = event.context
-    if "userAgent" not in context:
-        return False
-    text = context["userAgent"]
-    if type(text) is not str or not text or len(text) > _LENGTH_MAX:
+    text = context.get("userAgent")
+    if text.__class__ is not str or not text or len(text) > _LENGTH_MAX:
         return False
     told = _told(text)
-    if told.browser is not None:
-        _add(context, "browser", told.browser)
-    if told.system is not None:
-        _add(context, "os", told.system)
-    if told.device is not None:
-        _add(context, "device", told.device)
-    if told.is_bot:
-        context["bot"] = True
+    if told.keys().isdisjoint(context):
+        context.update(told)
+        return True
+    for key, value in told.items():
+        if key in context and key != "bot":
+            _join(context, key, value)
+        else:
+            context[key] = value
     return True
 
 
-def _add(context: dict[str, Any], key: str, told: dict[str, Any]) -> None:
-    given = context.get(key)
+def _join(context: dict[str, Any], key: str, told: dict[str, Any]) -> None:
+    given = context[key]
     if given is None:
         context[key] = told
     elif type(given) is dict and not told.keys() <= given.keys():

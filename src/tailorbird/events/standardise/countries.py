@@ -15,6 +15,7 @@ from tailorbird.events.standardise.tables import folded, tables
 
 # In use, and not or no longer in ISO 3166-1.
 _OTHER_CODES = {"UK": "GB", "EL": "GR"}
+COUNTRIES = frozenset({"country", "country_code", "address"})
 _REGION_KEYS = ("region", "state", "province")
 
 
@@ -117,8 +118,6 @@ def _parts(name: str) -> list[str]:
 
 def standardise_country(event: Event, at: Surroundings) -> bool:
     """Put `country_code` and `region_code` beside the names in traits and in their `address`."""
-    if event.type not in ("identify", "group"):
-        return False
     is_concerned = _beside(event.properties, "", at)
     address = event.properties.get("address")
     if isinstance(address, dict):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
 import re
-from datetime import date as Date
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
 
@@ -22,8 +20,9 @@ _WITH_MONTH = re.compile(
     r"|(?P<month2>[a-z]{3,9})\.? (?P<day2>\d{1,2})(?:st|nd|rd|th)?,? (?P<year2>\d{4}))"
 )
 _MONTHS = (
-    "january february march april may june july august september october november december"
-).split()
+    *("january", "february", "march", "april", "may", "june"),
+    *("july", "august", "september", "october", "november", "december"),
+)
 # Seconds since 1970 of the years 1973 to 2286 have 9 or 10 digits; more digits: milliseconds, and
 # so on. Shorter numbers are no instants.
 _SCALES = ((10**11, MICROSECONDS), (10**14, 1_000), (10**17, 1))
@@ -58,7 +57,7 @@ def instant(value: str | int | float) -> str | None:
 
 
 def _of_number(value: int | float) -> str | None:
-    if not 10**8 <= value:
+    if not value >= 10**8:
         return None
     for limit, factor in _SCALES:
         if value < limit:
@@ -79,6 +78,9 @@ def _instant(text: str) -> str | None:
         pass
     if found := _date(text):
         return f"{found}T00:00:00Z" if isinstance(found, str) else None
+    # Imported when a date of a mail comes, or what is no date at all.
+    from email.utils import parsedate_to_datetime
+
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, OverflowError, TypeError, IndexError):
@@ -104,7 +106,7 @@ def _date(text: str) -> str | Unfit | None:
         year, day = match["year"] or match["year2"], match["day"] or match["day2"]
         return _made(int(year), numbers[0], int(day)) if len(numbers) == 1 else None
     try:
-        return datetime.fromisoformat(text.upper()).date().isoformat()
+        return datetime.datetime.fromisoformat(text.upper()).date().isoformat()
     except ValueError:
         return None
 
@@ -124,15 +126,13 @@ def _of_numbers(first: str, mark: str, middle: str, last: str) -> str | Unfit | 
 
 def _made(year: int, month: int, day: int) -> str | None:
     try:
-        return Date(year, month, day).isoformat()
+        return datetime.date(year, month, day).isoformat()
     except ValueError:
         return None
 
 
 def standardise_dates(event: Event, at: Surroundings) -> bool:
     """Standardise birthdays (dates) and `created_at` (instants) of traits."""
-    if event.type not in ("identify", "group"):
-        return False
     traits = event.properties
     found = [_standardise(traits, key, at) for key in (*DATES, *INSTANTS) if key in traits]
     return any(found)

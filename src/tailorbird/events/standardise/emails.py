@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from email_validator import EmailNotValidError, validate_email
-
 from tailorbird.events.event import Event
 from tailorbird.events.standardise.step import TEXT_LENGTH_MAX, Surroundings, Unfit
 
@@ -35,6 +33,9 @@ def email(text: str, *, dotless: bool = True, unusual: bool = False) -> str | No
 
 @lru_cache(maxsize=16_384)
 def _email(text: str, dotless: bool, unusual: bool) -> str | None:
+    # Imported when the first address comes: only some of the processes see any.
+    from email_validator import EmailNotValidError, validate_email
+
     if not dotless and "." not in text.rpartition("@")[2]:
         return None
     if not unusual and text.rpartition(".")[2].isdigit():

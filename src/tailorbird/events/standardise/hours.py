@@ -1,4 +1,4 @@
-"""The local time of day at which it happened: `context.local_hour` and `context.time_of_day`."""
+"""The local hour and time of day at which it happened: `context.local`."""
 
 from __future__ import annotations
 
@@ -28,29 +28,30 @@ def time_of_day(at: datetime) -> str:
 
 
 @lru_cache(maxsize=4_096)
-def _hour(zone: str, quarter: int) -> tuple[int, str] | None:
+def _local(zone: str, quarter: int) -> dict[str, Any] | None:
+    """Return what goes into contexts, shared by all events of a quarter of an hour."""
     try:
         local = from_micros(quarter * _QUARTER).astimezone(ZoneInfo(zone))
     except (KeyError, ValueError, OSError, OverflowError):
         return None
-    return local.hour, time_of_day(local)
+    return {"hour": local.hour, "time_of_day": time_of_day(local)}
 
 
 def tell_hour(event: Event, at: Surroundings) -> bool:
-    """Tell the hour by the context's zone, else its place's, else the workspace's."""
+    """Tell the hour by the context's zone, else its place's, else the workspace's.
+
+    Only where there is a context: one of ours alone would hide the one that the person has.
+    """
     context = event.context
-    if not context:
-        return False  # a context of ours alone would hide the one that the person has
     zone: Any = context.get("timezone")
     if zone is None:
         place = context.get("geo")
-        zone = place.get("timezone") if type(place) is dict else None
-    if type(zone) is not str or len(zone) > _ZONE_LENGTH_MAX:
+        zone = place.get("timezone") if isinstance(place, dict) else None
+    if zone.__class__ is not str or len(zone) > _ZONE_LENGTH_MAX:
         zone = at.timezone
-    found = _hour(zone, event.timestamp // _QUARTER)
+    quarter = event.timestamp // _QUARTER
+    found = _local(zone, quarter) or _local(at.timezone, quarter)
     if found is None:
-        found = _hour(at.timezone, event.timestamp // _QUARTER)
-        if found is None:
-            return False
-    context["local_hour"], context["time_of_day"] = found
+        return False
+    context["local"] = found
     return True

@@ -76,7 +76,7 @@ def event_name(name: str) -> str:
 def standardise_name(event: Event, at: Surroundings) -> bool:
     """Give a track call today's name; `name_as_sent` keeps what was sent."""
     today = ALIASES.get(event.name)
-    if today is None or event.type != "track" or event.name in at.plan.events:
+    if today is None or event.name in at.plan.events:
         # Who lists a former name in schema.yaml means it.
         return False
     event.name = today

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tailorbird.base.time import parse_micros
@@ -37,13 +38,25 @@ class Expected:
     demand: Demand = Demand.WATCH
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: what is derived is kept
 class Expectation:
     """The properties of one event. `refuses_unknown`: others than those listed refuse it."""
 
     properties: tuple[Expected, ...] = ()
     refuses_unknown: bool = False
-    names: frozenset[str] = frozenset()
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Return the names that are listed."""
+        return frozenset(one.name for one in self.properties)
+
+    @cached_property
+    def quick(self) -> tuple[tuple[str, tuple[type, ...], Expected], ...]:
+        """Return the properties with the types whose values need no further look."""
+        return tuple(
+            (one.name, () if one.demand is Demand.FORBID else _CLASSES[one.type], one)
+            for one in self.properties
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +69,8 @@ class Plan:
 
 
 NO_PLAN = Plan()
+# Steps put these beside what was sent: no plan has to list them.
+ADDED = frozenset({"country_code", "region_code"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +102,20 @@ TYPES: Mapping[str, Callable[[Any], bool]] = {
     "any": lambda value: True,
 }
 
+_CLASSES: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "timestamp": (),
+    "list": (list,),
+    "object": (dict,),
+    "any": (str, int, float, bool, list, dict),
+}
+
 
 def hold_to_plan(event: Event, at: Surroundings) -> bool | Refusal:
     """Refuse what the plan refuses, note what it watches."""
     plan = at.plan
-    if plan is NO_PLAN:
-        return False
     if event.type == "track":
         expectation = plan.events.get(event.name)
         if expectation is None:
@@ -105,13 +128,17 @@ def hold_to_plan(event: Event, at: Surroundings) -> bool | Refusal:
         expectation, part = plan.traits, "traits"
     else:
         return False
-    for expected in expectation.properties:
+    properties = event.properties
+    for name, classes, expected in expectation.quick:
+        value = properties.get(name)
+        if value.__class__ in classes and not at.unfit:
+            continue
         refusal = _judge(event, expected, part, at)
         if refusal is not None:
             return refusal
     if expectation.refuses_unknown:
         for name in event.properties:
-            if name not in expectation.names:
+            if name not in expectation.names and name not in ADDED:
                 detail = f"{part}.{excerpt(name)} is not in the tracking plan of {event.name}"
                 value = excerpt(event.properties[name])
                 return Refusal(Rule.PLAN_UNKNOWN, f"{part}.{excerpt(name)}", value, detail)

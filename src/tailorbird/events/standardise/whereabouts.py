@@ -34,8 +34,8 @@ def ip(text: str) -> str | None:
 
 def find_place(event: Event, at: Surroundings) -> bool:
     """Put `geo` into a context that says from where it comes, and has none of its own."""
-    context = event.context
-    if not context or at.look_up is None or "geo" in context:
+    context, look_up = event.context, at.look_up
+    if look_up is None or "geo" in context:
         return False
     given = context.get("ip")
     if given is None:
@@ -43,11 +43,9 @@ def find_place(event: Event, at: Surroundings) -> bool:
         if at.ip is None or "userAgent" not in context:
             return False
         given = at.ip
-    found = ip(given) if isinstance(given, str) else None
-    if found is None:
-        at.mark("context.ip", Unfit.BAD_IP)
-        return True
-    place = at.look_up(found)
+    place = look_up(given) if given.__class__ is str else None
     if place:
         context["geo"] = place
+    elif not isinstance(given, str) or ip(given) is None:
+        at.mark("context.ip", Unfit.BAD_IP)
     return True

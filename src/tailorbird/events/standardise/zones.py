@@ -11,6 +11,7 @@ from tailorbird.events.event import Event
 from tailorbird.events.standardise.step import Surroundings, Unfit
 from tailorbird.events.standardise.tables import tables
 
+ZONE = frozenset({"timezone"})
 _LENGTH_MAX = 64
 _OFFSET = re.compile(r"(?:UTC|GMT)?\s?([+-])(\d{1,2})(?::?(\d{2}))?", re.IGNORECASE)
 
@@ -50,23 +51,37 @@ def _known() -> dict[str, str]:
     return {name.lower(): name for name in sorted(available_timezones())}
 
 
+# Names found to be standard; there are some six hundred.
+_fine: set[str] = set()
+
+
 def standardise_time_zone(event: Event, at: Surroundings) -> bool:
-    """Standardise `timezone` of the context and of traits."""
-    context = event.context
-    is_concerned = bool(context) and "timezone" in context and _one(context, "context.", at)
-    if event.type == "identify" and "timezone" in event.properties:
-        is_concerned |= _one(event.properties, "", at)
-    return is_concerned
+    """Standardise `timezone` of the context."""
+    given = event.context.get("timezone")
+    if given is None:
+        return False
+    if given.__class__ is str and given in _fine:
+        return True
+    return _standardise(event.context, given, "context.timezone", at)
 
 
-def _one(holder: dict[str, Any], place: str, at: Surroundings) -> bool:
-    given = holder["timezone"]
-    if given is None or given == "":
+def standardise_own_time_zone(event: Event, at: Surroundings) -> bool:
+    """Standardise the trait `timezone`."""
+    given = event.properties.get("timezone")
+    if given is None:
+        return False
+    return _standardise(event.properties, given, "timezone", at)
+
+
+def _standardise(holder: dict[str, Any], given: Any, place: str, at: Surroundings) -> bool:
+    if given == "":
         return False
     found = time_zone(given) if isinstance(given, str) else None
     if found is None:
-        at.mark(f"{place}timezone", Unfit.UNKNOWN_TIME_ZONE)
+        at.mark(place, Unfit.UNKNOWN_TIME_ZONE)
     elif found != given:
-        at.replaced(f"{place}timezone", given)
+        at.replaced(place, given)
         holder["timezone"] = found
+    else:
+        _fine.add(found)
     return True
