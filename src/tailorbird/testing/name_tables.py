@@ -12,6 +12,7 @@ from zoneinfo import available_timezones
 
 import babel
 import msgspec
+import pycountry
 from babel import Locale
 from babel.core import get_global
 
@@ -25,6 +26,7 @@ _LANGUAGES = (
 _SPOKEN = {"america": "US", "england": "GB", "scotland": "GB", "wales": "GB", "great britain": "GB"}
 _SPOKEN |= {"northern ireland": "GB", "holland": "NL", "usa": "US", "u s a": "US", "u s": "US"}
 _SPOKEN |= {"u k": "GB", "uae": "AE", "republic of ireland": "IE", "eire": "IE", "burma": "MM"}
+_SPOKEN |= {"turkey": "TR", "swaziland": "SZ", "the netherlands": "NL", "the gambia": "GM"}
 
 
 def made() -> Tables:
@@ -47,8 +49,8 @@ def _countries() -> dict[str, str]:
     doubtful: set[str] = set()
     for language in _LANGUAGES.split():
         for code, name in Locale.parse(language).territories.items():
-            if len(code) != 2 or not code.isalpha() or code in ("EU", "EZ", "UN", "XA", "XB", "ZZ"):
-                continue
+            if code != "XK" and pycountry.countries.get(alpha_2=code) is None:
+                continue  # parts of the world, and islands without a code of ISO 3166
             key = folded(name)
             # A name that is two countries', in two languages, is nobody's.
             if found.setdefault(key, code) != code:

@@ -53,9 +53,7 @@ class Measures:
             registry=self._registry,
         )
         self._poisoned = Gauge(
-            "tailorbird_poisoned_records",
-            "Records that could not be reduced",
-            registry=self._registry,
+            "tailorbird_poisoned_records", "Records not to be reduced", registry=self._registry
         )
         self._dead_letters = Gauge(
             "tailorbird_dead_letters", "Kept refused items", ["rule"], registry=self._registry

@@ -13,8 +13,8 @@ from tailorbird.events.event import Event
 from tailorbird.events.standardise.step import TEXT_LENGTH_MAX, Surroundings, Unfit
 from tailorbird.events.standardise.tables import folded, tables
 
-# In use, and not or no longer in ISO 3166-1.
-_OTHER_CODES = {"UK": "GB", "EL": "GR"}
+# In use, and not in ISO 3166-1; Kosovo has a code that ISO leaves to users.
+_OTHER_CODES = {"UK": "GB", "EL": "GR", "XK": "XK", "XKX": "XK"}
 COUNTRIES = frozenset({"country", "country_code", "address"})
 _REGION_KEYS = ("region", "state", "province")
 

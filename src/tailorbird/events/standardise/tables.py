@@ -12,6 +12,8 @@ from importlib.resources import files
 
 import msgspec
 
+_APOSTROPHES = str.maketrans("", "", "'’ʼ`")
+
 
 class Tables(msgspec.Struct, frozen=True):
     """Folded names of countries to ISO 3166 codes, other names of zones, signs of currencies.
@@ -39,6 +41,6 @@ def folded(name: str) -> str:
         >>> folded("Côte d’Ivoire") == folded("COTE D'IVOIRE")
         True
     """
-    text = unicodedata.normalize("NFKD", name.casefold())
+    text = unicodedata.normalize("NFKD", name.casefold()).translate(_APOSTROPHES)
     kept = (one if one.isalnum() else " " for one in text if not unicodedata.combining(one))
-    return " ".join("".join(kept).replace(" s ", "s ").split())
+    return " ".join("".join(kept).split())
