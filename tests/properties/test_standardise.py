@@ -13,7 +13,8 @@ from tailorbird.events import standardise as forms
 from tailorbird.events.decode import Accepted, decode_item
 from tailorbird.events.event import Event, encode
 from tailorbird.events.refusal import Refusal
-from tailorbird.events.standardise.plans import Demand, Expectation, Expectedfrom tailorbird.services.standardise import Standardiser
+from tailorbird.events.standardise.plans import Demand, Expectation, Expected
+from tailorbird.services.standardise import Standardiser
 
 KEYS = (
     *("email", "phone", "country", "country_code", "state", "region", "address", "currency"),
