@@ -62,10 +62,12 @@ def _countries() -> dict[str, str]:
 
 def _zones() -> dict[str, str]:
     known = available_timezones()
-    names = {**get_global("zone_aliases"), **get_global("windows_zone_mapping")}
+    aliases = get_global("zone_aliases")
+    names = {**aliases, **get_global("windows_zone_mapping")}
+    today = {name: aliases.get(zone, zone) for name, zone in sorted(names.items())}
     return {
         name.lower().replace(" ", "_"): zone
-        for name, zone in sorted(names.items())
+        for name, zone in today.items()
         # UTC and GMT stay what they are called.
         if zone in known and not (zone.startswith("Etc/") and "/" not in name)
     }
