@@ -25,7 +25,11 @@ from tailorbird.adapters.sqlite.ownership import Ownership
 from tailorbird.adapters.sqlite.state_store import SqliteStateStore
 from tailorbird.adapters.sqlite.suppression_store import SqliteSuppressionStore
 from tailorbird.ports.clock import Clock
+from tailorbird.ports.control_store import ControlStore
+from tailorbird.ports.places import Places
 
+# Where the workspace lies, for those that are told the data folder only.
+WORKSPACE_FOLDER = "workspace_folder"
 # Unix socket paths are short; a data folder deep in a tree needs another place for its socket.
 _SOCKET_PATH_BYTES_MAX = 100
 
@@ -175,6 +179,14 @@ def token_key(control: SqliteControlStore) -> bytes:
         control.set_default("token_key", secrets.token_hex(32))
         known = control.get("token_key") or ""
     return bytes.fromhex(known)
+
+
+def open_places(control: ControlStore, place_file: str) -> Places:
+    """Open what tells places of internet addresses; a relative path begins at the workspace."""
+    # Imported when a workspace has such a file: most have none.
+    from tailorbird.adapters.maxmind.places import MaxmindPlaces
+
+    return MaxmindPlaces(Path(control.get(WORKSPACE_FOLDER) or ".") / place_file)
 
 
 def open_dead_letters(data: Path) -> SqliteDeadLetters:

@@ -42,17 +42,20 @@ def rules_of_version(control: ControlStore, version: str) -> IdentityRules:
 
 
 class LiveRules:
-    """The rules of the live version, read anew when another one becomes live."""
+    """The rules of the live version, read anew when another one becomes live.
+
+    `version` is the one that they were read of, None before the first.
+    """
 
     def __init__(self, control: ControlStore) -> None:
         self._control = control
-        self._version: str | None = None
+        self.version: str | None = None
         self._rules = DEFAULT_RULES
 
     def __call__(self) -> IdentityRules:
         """Return the rules that hold now."""
         version = self._control.get("live_version")
-        if version is not None and version != self._version:
+        if version is not None and version != self.version:
             self._rules = rules_of_version(self._control, version)
-            self._version = version
+            self.version = version
         return self._rules

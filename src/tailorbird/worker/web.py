@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from uuid import uuid4
 
 import structlog
@@ -20,7 +21,9 @@ from tailorbird import __version__, bootstrap
 from tailorbird.bootstrap.definitions import workspace_loader
 from tailorbird.services.identity_rules import LiveRules
 from tailorbird.services.ingest import Ingest
+from tailorbird.services.learned import Learned
 from tailorbird.services.query import Query
+from tailorbird.services.standardise import LiveStandardiser
 from tailorbird.web.api import ApiParts, make_api
 from tailorbird.web.app import WebApp, WebParts
 from tailorbird.web.collect import Collect
@@ -31,6 +34,9 @@ from tailorbird.web.tracking import Tracking
 from tailorbird.worker.logs import configure_logs
 from tailorbird.worker.process import follow_supervisor
 from tailorbird.worker.settings import RoleSettings
+
+# How often what was seen of events is written down; a crash forgets so much of the counts.
+_LEARNED_SECONDS = 30.0
 
 _log = structlog.get_logger("web")
 
@@ -55,7 +61,12 @@ def make_app(settings: RoleSettings) -> WebApp:
     key = bootstrap.token_key(control)
     roles = bootstrap.KeyRoles(control)
     sessions = Sessions(lambda one: roles.role(one) == "admin", key, time.time)
-    measures = Measures(query)
+    folder = str(settings.workspace.resolve())
+    if control.get(bootstrap.WORKSPACE_FOLDER) != folder:
+        control.set(bootstrap.WORKSPACE_FOLDER, folder)
+    rules, learned = LiveRules(control), Learned(control)
+    standardise = LiveStandardiser(control, rules, partial(bootstrap.open_places, control), learned)
+    measures = Measures(query, standardise.steps)
 
     async def is_writer_ready() -> bool:
         try:
@@ -67,18 +78,19 @@ def make_app(settings: RoleSettings) -> WebApp:
     return WebApp(
         WebParts(
             collect=Collect(
-                Ingest(writer, clock, dead_letters, fresh_id, LiveRules(control)),
+                Ingest(writer, clock, dead_letters, fresh_id, rules, standardise),
                 lambda one: roles.role(one) is not None,
                 measures,
             ),
             tracking=Tracking(writer, clock, key, fresh_id),
             pages=Pages(sessions),
-            api=make_api(ApiParts(query, control, writer, sessions), __version__),
+            api=make_api(ApiParts(query, control, writer, sessions, learned), __version__),
             query=query,
             measures=measures,
             sessions=sessions,
             is_writer_ready=is_writer_ready,
             fresh_id=fresh_id,
+            learned=learned,
         )
     )
 
@@ -120,10 +132,26 @@ async def _serve(settings: RoleSettings) -> None:
     serving = asyncio.create_task(server.serve())
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop)
+    learning = asyncio.create_task(_keep_learned(app.learned))
     gc.freeze()
     _log.info("ready", host=settings.host, port=settings.port, pid=os.getpid())
     await serving
+    learning.cancel()
+    _flush(app.learned)
     _log.info("stopped")
+
+
+async def _keep_learned(learned: Learned) -> None:
+    while True:
+        await asyncio.sleep(_LEARNED_SECONDS)
+        _flush(learned)
+
+
+def _flush(learned: Learned) -> None:
+    try:
+        learned.flush()
+    except Exception as problem:  # noqa: BLE001  # a full disk; the next time may do better
+        _log.error("learned_not_kept", reason=str(problem))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from tailorbird.workspace.expressions import FILTER, Expression
 from tailorbird.workspace.names import hint
 
 EXPECTS = {SEGMENT: BOOLEAN, SCORE: NUMBER_TYPE, JOURNEY: BOOLEAN}
-OWN_TRAITS = ("email", "phone", "timezone", "locale", "consent")
+OWN_TRAITS = ("email", "phone", "timezone", "locale", "consent", "country_code", "region_code")
 
 
 @dataclass(frozen=True, slots=True)
