@@ -7,18 +7,18 @@ between the two loses nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from tailorbird.base.hashing import hash_text
-from tailorbird.base.time import DAY
 from tailorbird.events.event import (
     ACTIVATE,
     EVENT,
     LINK,
     MERGE_IN,
     MERGE_OUT,
+    NOISY_EVENT,
     UNMERGE,
     Activate,
     Event,
@@ -34,9 +34,12 @@ from tailorbird.events.identifiers import DEFAULT_RULES, Identifier, IdentityRul
 from tailorbird.ports.clock import Clock
 from tailorbird.ports.event_log import Draft, EventLog
 from tailorbird.ports.identity_store import IdentityStore
-from tailorbird.ports.log_writer import ACCEPTED, DUPLICATE, Answer, EventDraft
+from tailorbird.ports.log_writer import ACCEPTED, DUPLICATE, NOISY, Answer, EventDraft
+from tailorbird.ports.seen_days import SeenDays
 from tailorbird.ports.suppression_store import SuppressionChange, SuppressionStore
 from tailorbird.profiles.identity import PROFILE, resolve
+from tailorbird.services.floods import Floods
+from tailorbird.services.seen import Seen
 
 SuppressionRule = Callable[[Event, int], Sequence[SuppressionChange]]
 
@@ -62,10 +65,12 @@ class Appender:
         suppression_rule: SuppressionRule,
         rules: IdentityRules = DEFAULT_RULES,
         rules_of: Callable[[str], IdentityRules] | None = None,
+        days: SeenDays | None = None,
     ) -> None:
         """`rules` say which identifiers count; they concern what is written from here on.
 
         `rules_of` tells them for a version: they take over once it is activated in the log.
+        `days` keeps what is needed to know a message again after more than a day.
         """
         self._rules_of = rules_of
         self._version = ""
@@ -75,7 +80,8 @@ class Appender:
         self._suppression = suppression
         self._clock = clock
         self._suppression_rule = suppression_rule
-        self._seen = Recent(log)
+        self._seen = Seen(log, days)
+        self._floods = Floods()
         self._noted = 0
         self._catch_up()
 
@@ -88,13 +94,17 @@ class Appender:
             LogProblem: the log refuses; nothing was stored, the same call may be repeated.
         """
         now = self._clock.now()
-        batch = _Batch(self._identity, self._log.end(), self._rules)
+        batch = _Batch(self._identity, self._log, self._rules, self._floods, now)
         fresh: set[int] = set()
         # The place in the batch and the profile of each; None for a duplicate.
         placed: list[tuple[int, int] | None] = []
         concerning: list[int] = []
         for event in events:
-            if event.dedup and (event.dedup in fresh or event.dedup in self._seen):
+            if event.dedup and (
+                event.dedup in fresh
+                or event.dedup in self._seen
+                or (event.is_late and self._seen.holds_late(event.dedup))
+            ):
                 placed.append(None)
                 continue
             fresh.add(event.dedup)
@@ -116,10 +126,18 @@ class Appender:
         self._seen.add(fresh, now)
         self._derive(records, concerning, has_others=has_others)
         answers = [
-            _DUPLICATE if one is None else Answer(ACCEPTED, records[one[0]].offset, one[1])
-            for one in placed
+            _DUPLICATE if one is None else _answer(records[one[0]], one[1]) for one in placed
         ]
         return answers[: len(events)], answers[len(events) :]
+
+    @property
+    def has_days_over(self) -> bool:
+        """Whether `store_days` has something to do."""
+        return self._seen.has_days_over
+
+    def store_days(self) -> None:
+        """Put the keys of days that are over to rest; may run in a thread beside `write`."""
+        self._seen.store_days()
 
     def now(self) -> int:
         """Return the present instant of the log."""
@@ -202,37 +220,29 @@ class Appender:
             return ()  # no event at all: the engine puts it among the poison
 
 
-class Recent:
-    """The deduplication keys of the last 24 hours, at most of the last 48, in two sets."""
-
-    def __init__(self, log: EventLog) -> None:
-        self._current: set[int] = set()
-        self._before: set[int] = set()
-        last = log.last_now()
-        self._turned_at = last
-        self._current.update(log.dedups_since(last - DAY))
-
-    def __contains__(self, dedup: int) -> bool:
-        return dedup in self._current or dedup in self._before
-
-    def add(self, dedups: Collection[int], now: int) -> None:
-        """Remember keys."""
-        if now - self._turned_at >= DAY:
-            self._before, self._current = self._current, set()
-            self._turned_at = now
-        self._current.update(dedups)
+def _answer(record: Record, profile_id: int) -> Answer:
+    return Answer(NOISY if record.kind == NOISY_EVENT else ACCEPTED, record.offset, profile_id)
 
 
 class _Batch:
     """The drafts of one commit, and what they will mean for identity once they are stored."""
 
-    def __init__(self, store: IdentityStore, end: int, rules: IdentityRules) -> None:
+    def __init__(
+        self,
+        store: IdentityStore,
+        log: EventLog,
+        rules: IdentityRules,
+        floods: Floods,
+        now: int,
+    ) -> None:
         self.drafts: list[Draft] = []
+        self._floods = floods
+        self._now = max(now, log.last_now())
         self._rules = rules
         self._linked: dict[int, list[Identifier]] = {}
         self._losers: dict[int, list[int]] = {}
         self._store = store
-        self._end = end
+        self._end = log.end()
         self._links: dict[tuple[str, str], int] = {}
         self._redirects: dict[int, int] = {}
         self._since: dict[int, int] = {}
@@ -265,8 +275,14 @@ class _Batch:
                 self._links[link] = profile_id
                 if link[0] == "user_id":
                     self._users.add(profile_id)
-        self._append(EVENT, profile_id, event.body, event.dedup)
+        self._append(self._kind(event, profile_id), profile_id, event.body, event.dedup)
         return profile_id
+
+    def _kind(self, event: EventDraft, profile_id: int) -> str:
+        # What was long ago comes as fast as it is read, and a wish to leave always counts.
+        if event.is_historical or event.concerns_suppression:
+            return EVENT
+        return NOISY_EVENT if self._floods.is_flood(profile_id, self._now) else EVENT
 
     def find(self, kind: str, value: str) -> int | None:
         """Return the profile of an identifier, this batch's links included."""

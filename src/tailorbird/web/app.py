@@ -17,6 +17,7 @@ import structlog
 from litestar import Litestar
 
 from tailorbird.events.refusal import excerpt
+from tailorbird.services.learned import Learned
 from tailorbird.services.query import Query
 from tailorbird.web import documents
 from tailorbird.web.answers import (
@@ -56,6 +57,7 @@ class WebParts:
     sessions: Sessions
     is_writer_ready: Callable[[], Any]
     fresh_id: Callable[[], str]
+    learned: Learned
 
 
 class WebApp:
@@ -65,6 +67,7 @@ class WebApp:
         self._parts = parts
         parts.api.state.report = _report
         self.live = Live(parts.query, parts.sessions)
+        self.learned = parts.learned
         self._document: bytes | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
