@@ -14,8 +14,9 @@ from tailorbird.ports.mail_sender import HandOverResult
 from tailorbird.ports.state_store import SEND, Commit, ProfileRow
 from tailorbird.services import append, send, working_set
 from tailorbird.services.advance import Engine
-from tailorbird.services.append import Appender, Recent
+from tailorbird.services.append import Appender
 from tailorbird.services.publish import Publisher
+from tailorbird.services.seen import Seen
 from tailorbird.services.send import Delivery
 from tailorbird.services.working_set import WorkingSet
 from tailorbird.testing.simulation import simulate, storage
@@ -47,15 +48,12 @@ def test_the_offset_is_committed_before_the_state(monkeypatch: pytest.MonkeyPatc
 
 
 def test_deduplication_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Recent, "__contains__", lambda self, dedup: False)
+    monkeypatch.setattr(Seen, "__contains__", lambda self, key: False)
     assert problems_found("lies in the log 2 times")
 
 
 def test_deduplication_is_forgotten_by_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
-    def start(self: Recent, log: Any) -> None:
-        self._current, self._before, self._turned_at = set(), set(), log.last_now()
-
-    monkeypatch.setattr(Recent, "__init__", start)
+    monkeypatch.setattr(Seen, "_fill", lambda self, log: None)
     assert problems_found("lies in the log 2 times")
 
 
@@ -74,7 +72,7 @@ def test_intents_are_not_on_disk_when_the_engine_forgets_them(
 ) -> None:
     repeatable = storage._LEDGER_REPEATABLE | {"take_over"}
     monkeypatch.setattr(storage, "_LEDGER_REPEATABLE", repeatable)
-    assert problems_found("was lost", power_seconds=1.0)
+    assert problems_found("was lost", power_seconds=1.0, crash_writes={"deliver": 3})
 
 
 def test_a_merge_is_split_from_its_event(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ _SHIFT = 63 - _SHARD_BITS
 _FILTER_BITS = 1 << 25
 # From so many new keys at once, sorting whole shards is cheaper than finding a place for each.
 _MANY = 4 << _SHARD_BITS
+_NOTHING = array("q")
 
 
 class KeySet:
@@ -24,7 +25,8 @@ class KeySet:
     __slots__ = ("_filter", "_shards", "_size")
 
     def __init__(self, keys: Iterable[int] = ()) -> None:
-        self._shards = [array("q") for _ in range(1 << _SHARD_BITS)]
+        # Most sets of a restart stay empty: an array of its own comes with a shard's first key.
+        self._shards = [_NOTHING] * (1 << _SHARD_BITS)
         self._filter = bytearray(_FILTER_BITS >> 3)
         self._size = 0
         self.update(keys)
@@ -50,6 +52,8 @@ class KeySet:
         shard = self._shards[key >> _SHIFT]
         place = bisect_left(shard, key)
         if place == len(shard) or shard[place] != key:
+            if shard is _NOTHING:
+                shard = self._shards[key >> _SHIFT] = array("q")
             shard.insert(place, key)
             self._size += 1
             self._note(key)

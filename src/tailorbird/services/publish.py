@@ -1,8 +1,8 @@
 """Publishing: what the workspace's files say becomes live, or the old version stays and says why.
 
 A version is kept in the control store under its content hash before anything refers to it; then
-one `activate` record a partition makes it live. What was begun is noted, so after a crash between the
-steps the next publication ends it first: the engines may live by it already.
+one `activate` record a partition makes it live. What was begun is noted, so after a crash between
+the steps the next publication ends it first: the engines may live by it already.
 """
 
 from __future__ import annotations

@@ -51,6 +51,7 @@ async def write(world: World, life: Life) -> None:
         changes_of,
         LiveRules(control)(),
         lambda version: rules_of_version(control, version),
+        disk.open_days(life),
     )
     states = [disk.open_state(life, index) for index in range(ENGINES)]
     ticks = Ticks(is_real=True, seconds=world.seconds)
@@ -75,6 +76,8 @@ async def write(world: World, life: Life) -> None:
             if group:
                 _commit(world, life, appender, group)
                 group = []
+            elif appender.has_days_over:
+                appender.store_days()
     finally:
         inbox.close()
         for one in group:

@@ -18,12 +18,14 @@ from tailorbird.adapters.memory.control_store import MemoryControlStore
 from tailorbird.adapters.memory.event_log import MemoryEventLog
 from tailorbird.adapters.memory.identity_store import MemoryIdentityStore
 from tailorbird.adapters.memory.ledger import MemoryLedger
+from tailorbird.adapters.memory.seen_days import MemorySeenDays
 from tailorbird.adapters.memory.state_store import MemoryStateStore
 from tailorbird.adapters.memory.suppression_store import MemorySuppressionStore
 from tailorbird.ports.control_store import ControlStore
 from tailorbird.ports.event_log import EventLog, LogProblem
 from tailorbird.ports.identity_store import IdentityStore
 from tailorbird.ports.ledger import Ledger, Message
+from tailorbird.ports.seen_days import SeenDays
 from tailorbird.ports.state_store import StateStore
 from tailorbird.ports.suppression_store import SuppressionStore
 from tailorbird.testing.simulation.processes import DiskFull, Guarded, Life
@@ -72,6 +74,7 @@ class Disk:
         self.identity = MemoryIdentityStore()
         self.suppression = MemorySuppressionStore()
         self.control = MemoryControlStore()
+        self.days = MemorySeenDays()
         self.ledger = MemoryLedger()
         self.states = [MemoryStateStore() for _ in range(ENGINES)]
         self.is_full = False
@@ -116,6 +119,10 @@ class Disk:
         """Open the suppression store."""
         guarded = Guarded(self.suppression, life, ("apply",), self._need_room)
         return cast(SuppressionStore, guarded)
+
+    def open_days(self, life: Life) -> SeenDays:
+        """Open where the keys of days that are over lie."""
+        return cast(SeenDays, Guarded(self.days, life, ("store", "forget"), self._need_room))
 
     def open_control(self, life: Life) -> ControlStore:
         """Open the control store."""
