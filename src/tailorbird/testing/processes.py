@@ -88,7 +88,9 @@ class MailCatcher:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        port = free_port()
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
         self.url = f"smtp://127.0.0.1:{port}"
         words = [sys.executable, "-m", "tailorbird.demo.catcher", str(folder), str(port)]
         self._process = subprocess.Popen(words)
@@ -110,7 +112,7 @@ class MailCatcher:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a TCP port of this machine that nobody listens at."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
