@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tailorbird.adapters.clock import MappedClock, SystemClock
+from tailorbird.adapters.files.seen_days import FileSeenDays
 from tailorbird.adapters.socket.client import SocketLogWriter, is_listening
 from tailorbird.adapters.socket.nudge import SocketNudged, SocketNudger
 from tailorbird.adapters.sqlite.connection import StorageProblem, copy_database, refuse_network_disk
@@ -92,6 +93,11 @@ def open_clock(data: Path, kind: str, *, is_writer: bool = False) -> Clock:
 def open_log(data: Path, *, is_writer: bool = False) -> SqliteEventLog:
     """Open the log."""
     return SqliteEventLog(data / "log", is_writer=is_writer)
+
+
+def open_seen_days(data: Path) -> FileSeenDays:
+    """Open the keys by which messages of earlier days are known again."""
+    return FileSeenDays(data / "seen")
 
 
 def open_identity(data: Path, *, is_writer: bool = False) -> SqliteIdentityStore:

@@ -10,6 +10,7 @@ from tailorbird.base.hashing import hash64
 
 # Kinds of records. `event` carries something a person did or that happened to them.
 EVENT = "event"
+NOISY_EVENT = "noisy"  # an event of a flood: kept, and not reduced
 TICK = "tick"  # time passed: fires the due deadlines of a partition
 ACTIVATE = "activate"  # a published version of the workspace becomes live in a partition
 REFOLD = "refold"  # a profile is made anew from its events, by today's definitions

@@ -5,6 +5,8 @@ Who is who is decided before the log, once: rules that change later concern what
 
 from __future__ import annotations
 
+import time
+
 from tailorbird.events.identifiers import BLOCKED_VALUES, DEFAULT_RULES, IdentityRules
 from tailorbird.ports.control_store import ControlStore
 from tailorbird.workspace.definitions import WorkspaceSettings
@@ -47,13 +49,20 @@ class LiveRules:
     `version` is the one that they were read of, None before the first.
     """
 
-    def __init__(self, control: ControlStore) -> None:
+    def __init__(self, control: ControlStore, *, look_seconds: float = 0.0) -> None:
+        """`look_seconds` is how long the answer holds before the store is asked again."""
         self._control = control
+        self._look_seconds = look_seconds
+        self._until = 0.0
         self.version: str | None = None
         self._rules = DEFAULT_RULES
 
     def __call__(self) -> IdentityRules:
         """Return the rules that hold now."""
+        now = time.monotonic()
+        if now < self._until:
+            return self._rules
+        self._until = now + self._look_seconds
         version = self._control.get("live_version")
         if version is not None and version != self.version:
             self._rules = rules_of_version(self._control, version)

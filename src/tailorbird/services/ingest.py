@@ -12,26 +12,22 @@ import msgspec
 import structlog
 
 from tailorbird.base.problems import OperationalError
+from tailorbird.base.time import DAY
 from tailorbird.delivery.suppression import NAMES
 from tailorbird.events.decode import (
     BATCH_ITEMS_MAX,
     REQUEST_BYTES_MAX,
     Accepted,
-    Batch,
-    Body,
-    decode_batch,
-    decode_body,
     decode_item,
     message_id_of,
-    sent_at_of,
     spread,
-    text_of,
 )
+from tailorbird.events.documents import Batch, Body, decode_batch, decode_body, sent_at_of, text_of
 from tailorbird.events.event import encode
 from tailorbird.events.identifiers import DEFAULT_RULES, IdentityRules
 from tailorbird.events.refusal import Refusal, Rule
 from tailorbird.ports.clock import Clock
-from tailorbird.ports.log_writer import DUPLICATE, RETRY, Answer, EventDraft, LogWriter
+from tailorbird.ports.log_writer import DUPLICATE, NOISY, RETRY, Answer, EventDraft, LogWriter
 
 RETRY_AFTER_SECONDS = 1
 
@@ -64,6 +60,7 @@ class Answered:
     body: dict[str, Any]
     accepted: int = 0
     duplicate: int = 0
+    noisy: int = 0  # of the accepted, those that are kept and not reduced
     refused: dict[str, int] = field(default_factory=dict)
 
 
@@ -152,7 +149,7 @@ class Ingest:
             decoded = self._standardise(decoded, ip=ip, rules=rules)
         good = [one for one in decoded if isinstance(one, Accepted)]
         spread(good)
-        answers = await self._writer.write([draft_of(one) for one in good]) if good else []
+        answers = await self._writer.write([draft_of(one, now) for one in good]) if good else []
         refused = [
             (one, bytes(item))
             for one, item in zip(decoded, items, strict=True)
@@ -195,14 +192,17 @@ def unpack(data: bytes, encoding: str) -> bytes | Refusal:
     return unpacked
 
 
-def draft_of(accepted: Accepted) -> EventDraft:
-    """Return an accepted event as the log's writer takes it."""
+def draft_of(accepted: Accepted, now: int) -> EventDraft:
+    """Return an event that was accepted at `now` as the log's writer takes it."""
+    event = accepted.event
     return EventDraft(
         accepted.identifiers,
         accepted.dedup,
-        encode(accepted.event),
+        encode(event),
         accepted.previous,
-        accepted.event.name in NAMES,
+        event.name in NAMES,
+        event.timestamp < now - DAY,
+        event.is_historical,
     )
 
 
@@ -251,7 +251,11 @@ def _answer(
             out.duplicate += 1
         else:
             out.accepted += 1
-        items.append({"index": index, "status": word, "message_id": one.event.message_id})
+        item = {"index": index, "status": word, "message_id": one.event.message_id}
+        if status == NOISY:
+            out.noisy += 1
+            item["noisy"] = True
+        items.append(item)
     if is_retry:
         out.status = 503
         error = {

@@ -78,6 +78,7 @@ class Measures:
         self.accepted += answered.accepted
         self._events.labels(call, "accepted").inc(answered.accepted)
         self._events.labels(call, "duplicate").inc(answered.duplicate)
+        self._events.labels(call, "noisy").inc(answered.noisy)
         for rule, count in answered.refused.items():
             self._refused.labels(rule).inc(count)
 

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from functools import partial
-from uuid import uuid4
+from random import Random
 
 import structlog
 from granian.constants import Interfaces
@@ -37,7 +37,10 @@ from tailorbird.worker.settings import RoleSettings
 
 # How often what was seen of events is written down; a crash forgets so much of the counts.
 _LEARNED_SECONDS = 30.0
+# How long a version that went live may not be noticed: requests need not ask the disk each.
+_LOOK_SECONDS = 0.2
 
+_random = Random(os.urandom(32))
 _log = structlog.get_logger("web")
 
 
@@ -64,7 +67,8 @@ def make_app(settings: RoleSettings) -> WebApp:
     folder = str(settings.workspace.resolve())
     if control.get(bootstrap.WORKSPACE_FOLDER) != folder:
         control.set(bootstrap.WORKSPACE_FOLDER, folder)
-    rules, learned = LiveRules(control), Learned(control)
+    rules = LiveRules(control, look_seconds=_LOOK_SECONDS)
+    learned = Learned(control)
     standardise = LiveStandardiser(control, rules, partial(bootstrap.open_places, control), learned)
     measures = Measures(query, standardise.steps)
 
@@ -96,8 +100,8 @@ def make_app(settings: RoleSettings) -> WebApp:
 
 
 def fresh_id() -> str:
-    """Return a new random id."""
-    return uuid4().hex
+    """Return a new random id; no secret, so the system is asked for randomness only once."""
+    return f"{_random.getrandbits(128):032x}"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
