@@ -141,6 +141,17 @@ def test_a_demanded_address_has_to_have_a_standard_form(server: InProcessServer)
     assert server.ask("POST", "/v1/identify", good, WRITE).status == 200
 
 
+def test_no_plan_refuses_what_we_act_upon_ourselves(server: InProcessServer) -> None:
+    publish(server, "v1", schema="unknown_events: refuse\nunknown_traits: refuse\n")
+    assert track(server, "Consent Withdrawn", topic="offers").status == 200
+    traits = {"consent": {"marketing": False}, "email": "ada@shop.example", "timezone": "UTC"}
+    reply = server.ask("POST", "/v1/identify", {"userId": "u", "traits": traits}, WRITE)
+    assert reply.status == 200
+    other = server.ask("POST", "/v1/identify", {"userId": "u", "traits": {"hat": 1}}, WRITE)
+    assert other.json["error"]["field"] == "traits.hat"
+    assert track(server, "Order Completed").status == 400
+
+
 def test_in_a_batch_only_what_the_plan_refuses_is_refused(server: InProcessServer) -> None:
     publish(server, "v1", schema=SCHEMA)
     batch = [
