@@ -41,6 +41,7 @@ class Names:
     segment_nodes: Mapping[str, tree.Node] = field(default_factory=dict)
     score_nodes: Mapping[str, tree.Node | PointsScore] = field(default_factory=dict)
     schema: Mapping[str, Any] = field(default_factory=dict)
+    currencies: tuple[str, ...] = ()
 
     def of(self, kind: str) -> Mapping[str, Any]:
         """Return the definitions of a kind by name."""
@@ -178,6 +179,7 @@ def _scope(expression: Expression, names: Names, *, has_cycles: bool) -> Scope:
         scores=scores,
         interests=names.interests,
         lists=names.lists,
+        currencies=names.currencies,
     )
 
 

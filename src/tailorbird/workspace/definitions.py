@@ -165,6 +165,7 @@ class WorkspaceSettings:
 
     name: str = "My workspace"
     timezone: str = "UTC"
+    currencies: tuple[str, ...] = ()
     base_url: str = "http://localhost:8000"
     from_name: str = ""
     from_address: str = ""
