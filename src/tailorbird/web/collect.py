@@ -46,7 +46,12 @@ _FORWARDED_LENGTH_MAX = 500
 CORS = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-methods", b"POST, GET, OPTIONS"),
-    (b"access-control-allow-headers", b"authorization, content-type, content-encoding"),
+    # Segment's browser library sends X-Retry-Count with what it sends again, and reads Retry-After.
+    (
+        b"access-control-allow-headers",
+        b"authorization, content-type, content-encoding, x-retry-count, x-request-id",
+    ),
+    (b"access-control-expose-headers", b"retry-after, x-request-id"),
     (b"access-control-max-age", b"86400"),
 )
 
@@ -156,5 +161,9 @@ async def _send(
 ) -> None:
     if answered.status in (429, 503):
         headers = (*headers, (b"retry-after", str(RETRY_AFTER_SECONDS).encode()))
+    error = answered.body.get("error")
+    if error is not None:
+        # Segment's and RudderStack's libraries look for these two, and tell them to the developer.
+        answered.body.update(code=error["rule"], message=error["message"])
     answered.body["request_id"] = request_id
     await answer_json(send, answered.status, answered.body, headers)
