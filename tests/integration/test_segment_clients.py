@@ -6,18 +6,13 @@ Whatever the proxy does, each event is in the log once: none lost, none doubled.
 from __future__ import annotations
 
 import hashlib
-import http.client
-import json
 import os
 import shutil
-import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -27,11 +22,9 @@ import rudderstack.analytics.client as rudder
 import segment.analytics.client as segment
 from playwright.sync_api import sync_playwright
 
-from tailorbird.adapters.files import create_workspace, ensure_keys
-from tailorbird.adapters.sqlite.event_log import SqliteEventLog
-from tailorbird.events.event import EVENT, Event, decode_event
+from tailorbird.events.event import Event
 from tailorbird.testing.faulty_proxy import FATES, faulty_proxy
-from tailorbird.testing.processes import free_port, until
+from tailorbird.testing.served import Shop, serve
 
 pytestmark = pytest.mark.integration
 
@@ -40,61 +33,20 @@ COUNT = 60
 SEED = int(os.environ.get("TAILORBIRD_SEED", "20261123"))
 
 
-@dataclass
-class Shop:
-    port: int
-    write_key: str
-    data: Path
-
-    def events(self, prefix: str) -> list[Event]:
-        """Return the events of one client's person, in the order of the log."""
-        log, found, after = SqliteEventLog(self.data / "log"), [], 0
-        while records := log.read(after, 10_000):
-            after = records[-1].offset
-            events = [decode_event(one) for one in records if one.kind == EVENT]
-            found += [one for one in events if (one.user_id or "").startswith(prefix)]
-        log.close()
-        return found
-
-    def assert_each_once(self, prefix: str) -> list[Event]:
-        """Each tracked event came once."""
-        events = self.events(prefix)
-        tracked = [one for one in events if one.name == "client_tested"]
-        numbers = Counter(one.properties["index"] for one in tracked)
-        assert numbers == Counter(range(COUNT))
-        assert max(Counter(one.message_id for one in events).values()) == 1
-        return events
-
-
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    base = tmp_path_factory.mktemp("clients")
-    workspace, data, port = base / "shop", base / "data", free_port()
-    create_workspace(workspace)
-    (workspace / "schema.yaml").unlink()
-    key = ensure_keys(workspace).write_key
-    words = [sys.executable, "-m", "tailorbird", "serve", "--workspace", str(workspace)]
-    words += ["--data", str(data), "--port", str(port)]
-    with (base / "server.log").open("wb") as log:
-        process = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)
-    try:
-        until(lambda: process.poll() is not None or _is_healthy(port))
-        assert process.poll() is None, (base / "server.log").read_text()
-        yield Shop(port, key, data)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=40)
+    with serve(tmp_path_factory.mktemp("clients")) as running:
+        yield running
 
 
-def _is_healthy(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", "/health")
-        return connection.getresponse().status == 200
-    except OSError:
-        return False
-    finally:
-        connection.close()
+def assert_each_once(shop: Shop, prefix: str) -> list[Event]:
+    """Each tracked event came once."""
+    events = [one for one in shop.events() if (one.user_id or "").startswith(prefix)]
+    tracked = [one for one in events if one.name == "client_tested"]
+    numbers = Counter(one.properties["index"] for one in tracked)
+    assert numbers == Counter(range(COUNT))
+    assert max(Counter(one.message_id for one in events).values()) == 1
+    return events
 
 
 @pytest.mark.parametrize("gzip", [False, True], ids=["plain", "gzip"])
@@ -121,7 +73,7 @@ def test_python(shop: Shop, library: str, gzip: bool) -> None:
         fates = proxy.fates
     assert faults == []
     assert len(fates) > 3, fates
-    events = shop.assert_each_once(prefix)
+    events = assert_each_once(shop, prefix)
     (identified,) = [one for one in events if one.name == "identified"]
     assert identified.properties["plan"] == "gold"
     (viewed,) = [one for one in events if one.name == "page_viewed"]
@@ -170,7 +122,7 @@ def test_node(shop: Shop, node: Path) -> None:
         )
         assert done.returncode == 0, done.stderr
         assert len(proxy.fates) > 3, proxy.fates
-    events = shop.assert_each_once("node")
+    events = assert_each_once(shop, "node")
     assert Counter(one.name for one in events) == {
         "client_tested": COUNT,
         "identified": 1,
@@ -232,11 +184,13 @@ def test_browser(shop: Shop, page: str, chromium: Any) -> None:
             COUNT,
         )
         until_seconds = time.monotonic() + 120
-        while len(shop.events("browser")) < COUNT + 2 and time.monotonic() < until_seconds:
+        while time.monotonic() < until_seconds:
+            if sum(one.user_id == "browser-user" for one in shop.events()) >= COUNT + 2:
+                break
             tab.wait_for_timeout(300)
         assert set(proxy.fates) == set(FATES), proxy.fates
         context.close()
-    events = shop.assert_each_once("browser")
+    events = assert_each_once(shop, "browser")
     assert {one.anonymous_id for one in events} != {None}
     (viewed,) = [one for one in events if one.name == "page_viewed"]
     assert viewed.context["page"]["title"] == "A shop"
@@ -246,4 +200,4 @@ def test_a_refusal_is_told_in_the_words_that_the_libraries_read(shop: Shop) -> N
     client = segment.Client(shop.write_key, host=f"http://127.0.0.1:{shop.port}", sync_mode=True)
     with pytest.raises(Exception, match=r"\[Segment\] missing: .*needs the event's name.*\(400\)"):
         client.track("refused-user", "???")
-    assert json.dumps(shop.events("refused")) == "[]"
+    assert [one for one in shop.events() if one.user_id == "refused-user"] == []
