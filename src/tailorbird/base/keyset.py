@@ -13,6 +13,8 @@ _SHIFT = 63 - _SHARD_BITS
 _FILTER_BITS = 1 << 25
 # From so many new keys at once, sorting whole shards is cheaper than finding a place for each.
 _MANY = 4 << _SHARD_BITS
+_NOTHING = array("q")
+_NO_FILTER = bytes(_FILTER_BITS >> 3)
 
 
 class KeySet:
@@ -24,8 +26,9 @@ class KeySet:
     __slots__ = ("_filter", "_shards", "_size")
 
     def __init__(self, keys: Iterable[int] = ()) -> None:
-        self._shards = [array("q") for _ in range(1 << _SHARD_BITS)]
-        self._filter = bytearray(_FILTER_BITS >> 3)
+        # Most sets of a restart stay empty: an array of its own comes with a shard's first key.
+        self._shards = [_NOTHING] * (1 << _SHARD_BITS)
+        self._filter: bytes | bytearray = _NO_FILTER
         self._size = 0
         self.update(keys)
 
@@ -50,6 +53,8 @@ class KeySet:
         shard = self._shards[key >> _SHIFT]
         place = bisect_left(shard, key)
         if place == len(shard) or shard[place] != key:
+            if shard is _NOTHING:
+                shard = self._shards[key >> _SHIFT] = array("q")
             shard.insert(place, key)
             self._size += 1
             self._note(key)
@@ -71,5 +76,8 @@ class KeySet:
         self._size = sum(map(len, self._shards))
 
     def _note(self, key: int) -> None:
+        found = self._filter
+        if not isinstance(found, bytearray):
+            found = self._filter = bytearray(_FILTER_BITS >> 3)
         bit = key & (_FILTER_BITS - 1)
-        self._filter[bit >> 3] |= 1 << (bit & 7)
+        found[bit >> 3] |= 1 << (bit & 7)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from types import CodeType
 from typing import Any, Protocol
 
 from tailorbird.base.numbers import divide, divide_half_even
@@ -363,8 +365,14 @@ class Program:
     def _run(self, source: str, constants: Mapping[str, Any] | None = None) -> dict[str, Any]:
         space: dict[str, Any] = {**_NAMES, **self._functions}
         space.update(self._needs.constants if constants is None else constants)
-        exec(compile(source, "<tailorbird program>", "exec"), space)  # our own source
+        exec(_compiled(source), space)  # our own source
         return space
+
+
+@lru_cache(maxsize=64)
+def _compiled(source: str) -> CodeType:
+    # Most of an edited workspace reads as before, and a restarted engine's in tests all of it.
+    return compile(source, "<tailorbird program>", "exec")
 
 
 def operands(node: tree.Node) -> Iterable[tree.Node]:

@@ -73,13 +73,18 @@ class Engine:
         index: int = 0,
         engines: int = 1,
         is_strict: bool = False,
+        seconds: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`is_strict` lets a record that cannot be reduced stop the engine: for tests."""
+        """`is_strict` lets a record that cannot be reduced stop the engine: for tests.
+
+        `seconds` is what a batch's time is measured by.
+        """
         self.partitions = frozenset(range(index, PARTITIONS, engines))
         self._owned: Collection[int] | None = None if engines == 1 else sorted(self.partitions)
         self._log = log
         self._load_workspace = load_workspace
         self._is_strict = is_strict
+        self._seconds = seconds
         self._is_careful = False
         self._reducers: dict[str, Reducer] = {"": Reducer(_EMPTY)}
         self._backfills: dict[tuple[str, str], dict[int, Cells]] = {}
@@ -150,7 +155,7 @@ class Engine:
 
     def _take_all(self, records: list[Record]) -> None:
         self._work.load({one.profile_id for one in records if one.profile_id})
-        begun = time.monotonic()
+        begun = self._seconds()
         for record in records:
             if record.offset <= self.offset:
                 continue  # committed before the batch had to be done again
@@ -166,7 +171,7 @@ class Engine:
                 self._unmerge(record)
             elif record.kind not in (LINK, NOISY_EVENT):
                 self._apply(record, record.profile_id, self._reduce)
-            now = time.monotonic()
+            now = self._seconds()
             if now - begun >= COMMIT_SECONDS or len(self._work) >= PROFILES_PER_COMMIT:
                 self._commit(record.offset)
                 begun = now

@@ -1,8 +1,8 @@
 """Publishing: what the workspace's files say becomes live, or the old version stays and says why.
 
 A version is kept in the control store under its content hash before anything refers to it; then
-one `activate` record a partition makes it live. A crash between the steps leaves a version that
-nothing refers to, and the next publication does the rest.
+one `activate` record a partition makes it live. What was begun is noted, so after a crash between
+the steps the next publication ends it first: the engines may live by it already.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ from tailorbird.workspace.loader import parse_workspace
 LIVE_VERSION = "live_version"
 PROBLEMS = "workspace_problems"
 PUBLICATIONS = "publication_count"
+# The version that is being activated; empty while none is.
+BEGUN = "begun_version"
 
 _ATTEMPTS_MAX = 20
 _PAUSE_SECONDS = 0.25
@@ -66,6 +68,9 @@ def checked_workspace(
     return parse_workspace(files, check_template=check_template)
 
 
+Check = Callable[[Mapping[str, str]], tuple[Workspace | None, list[Problem]]]
+
+
 class Publisher:
     """Makes the versions of one workspace live, one after the other."""
 
@@ -75,10 +80,13 @@ class Publisher:
         writer: LogWriter,
         *,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        check: Check = checked_workspace,
     ) -> None:
+        """`check` reads the files; `pause` waits some seconds for a busy log."""
         self._control = control
         self._writer = writer
         self._pause = pause
+        self._check = check
 
     async def publish(
         self, files: Mapping[str, str], unreadable: Sequence[Problem] = ()
@@ -93,8 +101,10 @@ class Publisher:
         Raises:
             OperationalError: the log does not take the records; the call may be repeated.
         """
-        workspace, found = checked_workspace(files)
+        workspace, found = self._check(files)
         problems = (*unreadable, *found)
+        if begun := self._control.get(BEGUN):
+            await self._make_live(begun)
         live = self._control.get(LIVE_VERSION)
         is_broken = any(problem.severity == "error" for problem in problems)
         if workspace is None or is_broken or is_live(self._control, live, files):
@@ -102,8 +112,7 @@ class Publisher:
             return Publication(version=live, is_new=False, problems=problems)
         version, carried = next_version(self._control, live, files, workspace)
         self._control.save_version(version, carried, await self._writer.now())
-        await self._activate(version)
-        self._control.set(LIVE_VERSION, version)
+        await self._make_live(version)
         self._store_problems(problems)
         return Publication(version=version, is_new=True, problems=problems)
 
@@ -140,6 +149,12 @@ class Publisher:
         people = (undone.winner_id, undone.loser_id)
         body = encode(undone)
         await self._append([Draft(partition_of(one), UNMERGE, one, body) for one in people])
+
+    async def _make_live(self, version: str) -> None:
+        self._control.set(BEGUN, version)
+        await self._activate(version)
+        self._control.set(LIVE_VERSION, version)
+        self._control.set(BEGUN, "")
 
     def _store_problems(self, problems: Sequence[Problem]) -> None:
         text = json.dumps([problem.to_json() for problem in problems], ensure_ascii=False)

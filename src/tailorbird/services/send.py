@@ -68,6 +68,9 @@ PROBE_SECONDS_MAX = 300
 _REDIRECTS_MAX = 20
 # A profile that has not come as far as its effect, after a fall-back, is read again then.
 _STALE_SECONDS = 1
+# How long a message waits for a merge that is under way. Longer means that something is wrong:
+# what is known of the person then has to do.
+_MERGE_SECONDS_MAX = 3_600
 
 _log = structlog.get_logger("deliver")
 _decode_effect = msgspec.msgpack.Decoder(SendMessage).decode
@@ -126,6 +129,7 @@ class Delivery:
         self._probe_at = 0
         self._probes = 0
         self._resends_max = 0
+        self._incomplete = 0
         # How far each engine has come: read before profiles, so none is older than it says.
         self._offsets: list[int] = []
         self._travelling: list[tuple[Message, asyncio.Task[HandOverResult]]] = []
@@ -188,6 +192,7 @@ class Delivery:
         reducer = self._reducer(version)
         self._resends_max = _resends_max(reducer.workspace.settings)
         addressed: set[str] = set()
+        self._incomplete = 0
         for start in range(0, len(messages), HANDING_OVER_MAX):
             if self._away or self._is_stopped():
                 break
@@ -206,7 +211,8 @@ class Delivery:
             is_stopped = bool(arrived.away) or self._is_stopped()
             self._leave(arrived, [] if is_stopped else written, settled)
         await self._arrive()
-        return len(messages)
+        # What waits for a merge alone is no reason to look again at once.
+        return len(messages) - self._incomplete
 
     def _is_stopped(self) -> bool:
         return self._control.get(SENDING_STOPPED) == "1"
@@ -294,7 +300,13 @@ class Delivery:
             message.next_attempt_at = now + _STALE_SECONDS * MICROSECONDS
             message.reason = "the engine has not come as far again as when this was decided"
             return None
-        read = self._profile(message.profile_id)
+        read, is_whole = self._profile(message.profile_id)
+        if not is_whole and now < message.created_at + _MERGE_SECONDS_MAX * MICROSECONDS:
+            # Due still, but behind all others: a simulated clock may stand until it is sent.
+            message.status, message.next_attempt_at = standing.INTENT, now
+            message.reason = "a merge of this person is under way"
+            self._incomplete += 1
+            return None
         workspace = reducer.workspace
         if read is None:
             settle(message, standing.FAILED, "the profile does not exist any more", now)
@@ -359,17 +371,27 @@ class Delivery:
             base = self._bases[key] = self._ledger.rendering(key, made)
         return base
 
-    def _profile(self, profile_id: int) -> ReadProfile | None:
+    def _profile(self, profile_id: int) -> tuple[ReadProfile | None, bool]:
+        """Return who a profile is by now, and whether all that is known of the person is in it.
+
+        Between the records of a merge a winner lacks what the loser knew, an address or a
+        withdrawn consent; and its engine may not have come to the merge yet.
+        """
+        merged_at = 0
         for _ in range(_REDIRECTS_MAX):
             index = partition_of(profile_id) % len(self._states)
             found = self._states[index].profiles([profile_id])
             if not found:
-                return None
+                return None, not merged_at
             state = decode(found[profile_id])
             if not state.merged_into:
-                return ReadProfile(data=found[profile_id], offset=self._offsets[index], state=state)
-            profile_id = state.merged_into
-        return None
+                read = ReadProfile(data=found[profile_id], offset=self._offsets[index], state=state)
+                is_awaiting = state.expected or state.waiting_for or state.parked
+                return read, not is_awaiting and state.updated_at >= merged_at
+            if state.updated_at < merged_at:
+                return None, False
+            profile_id, merged_at = state.merged_into, state.updated_at
+        return None, True
 
     def _write(
         self,
@@ -471,7 +493,8 @@ def _intent(index: int, row: OutboxRow, now: int) -> Message:
         due_at=effect.due_at,
         expires_at=effect.expires_at,
         created_at=now,
-        next_attempt_at=effect.due_at,
+        # It was due when the log said so; a clock that went back since then must not hold it.
+        next_attempt_at=min(effect.due_at, now),
         effect=row.body,
         required_offset=row.offset,
     )

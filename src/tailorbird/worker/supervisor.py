@@ -99,7 +99,7 @@ class Supervisor:
         words = [sys.executable, "-m", f"tailorbird.worker.{role}", *settings.to_argv()]
         # A session of its own: Ctrl-C reaches the supervisor alone, which stops all in order.
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, start_new_session=True)
-        _log.info("role_started", role=role, pid=process.pid)
+        _log.info("role_started", role=role, index=settings.index, pid=process.pid)
         return _Child(role, settings, process)
 
     def _await_writer(self) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from tailorbird import bootstrap
 from tailorbird.adapters.socket.server import WriterServer
 from tailorbird.adapters.sqlite.event_log import SqliteEventLog
 from tailorbird.adapters.sqlite.state_store import SqliteStateStore
-from tailorbird.base.time import MICROSECONDS
 from tailorbird.delivery.suppression import changes_of
 from tailorbird.events.event import TICK
 from tailorbird.ports.clock import Clock, ClockProblem
@@ -24,14 +22,10 @@ from tailorbird.ports.event_log import Draft
 from tailorbird.ports.nudge import Nudged
 from tailorbird.services.append import Appender
 from tailorbird.services.identity_rules import LiveRules, rules_of_version
+from tailorbird.services.ticks import LOOK_SECONDS_MAX, LOOK_SECONDS_MIN, Ticks
 from tailorbird.worker.process import calm_garbage_collector, nudged, run_role
 from tailorbird.worker.settings import RoleSettings
 
-# Engines nudge when deadlines may have come; these are looked at that often at most, and at least.
-LOOK_SECONDS_MIN = 0.02
-LOOK_SECONDS_MAX = 0.25
-# In real time a partition gets a tick at most this often; a moved clock is followed at once.
-TICK_SECONDS_MIN = 0.05
 CHECKPOINT_SECONDS = 1.0
 CHECKPOINT_COMMITS = 200
 
@@ -46,7 +40,7 @@ class Ticker:
         self._clock = clock
         self._server = server
         self._states: dict[int, SqliteStateStore] = {}
-        self._ticked: dict[int, tuple[int, float]] = {}
+        self._ticks = Ticks(is_real=settings.clock == "system")
         self._moved = asyncio.Event()
 
     def look(self) -> None:
@@ -62,9 +56,9 @@ class Ticker:
                 await asyncio.wait_for(self._moved.wait(), seconds)
             self._moved.clear()
             now = self._clock.now()
-            due, seconds = self._due(now)
+            due, seconds = self._ticks.due(self._open_states(), now)
             if due and await self._server.append([Draft(one, TICK, 0, b"") for one in due]):
-                self._ticked.update(dict.fromkeys(due, (now, time.monotonic())))
+                self._ticks.note(due, now)
         await nudges
 
     async def _follow(self, news: Nudged, stopped: asyncio.Event) -> None:
@@ -73,25 +67,6 @@ class Ticker:
             if await news.wait(LOOK_SECONDS_MAX):
                 self._moved.set()
                 await asyncio.sleep(LOOK_SECONDS_MIN)
-
-    def _due(self, now: int) -> tuple[list[int], float]:
-        """Return the partitions that need a tick, and in how many seconds to look again."""
-        wall, longest = time.monotonic(), LOOK_SECONDS_MAX
-        is_real = self._settings.clock == "system"
-        due: list[int] = []
-        until = now + int(LOOK_SECONDS_MAX * MICROSECONDS) if is_real else now
-        for store in self._open_states():
-            for partition, deadline in store.due_partitions(until).items():
-                ticked_at, ticked_wall = self._ticked.get(partition, (-1, 0.0))
-                if deadline > now:
-                    longest = min(longest, (deadline - now) / MICROSECONDS)
-                # A tick at or after the deadline lies in the log already: the engine is behind.
-                elif ticked_at < deadline:
-                    if is_real and wall - ticked_wall < TICK_SECONDS_MIN:
-                        longest = min(longest, TICK_SECONDS_MIN)
-                    else:
-                        due.append(partition)
-        return due, max(longest, LOOK_SECONDS_MIN)
 
     def _open_states(self) -> list[SqliteStateStore]:
         for index in range(self._settings.engines):

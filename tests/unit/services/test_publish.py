@@ -222,3 +222,34 @@ def test_refolding_is_a_record_of_the_profile() -> None:
     asyncio.run(publisher.refold(130, "a test"))
     (draft,) = writer.drafts
     assert (draft.kind, draft.profile_id, draft.partition) == (REFOLD, 130, 2)
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+class KilledAt(Control):
+    """A control store whose process is killed before it sets a value."""
+
+    name = ""
+
+    def set(self, name: str, value: str) -> None:
+        if name == self.name:
+            raise Killed
+        super().set(name, value)
+
+
+def test_what_was_activated_when_the_publisher_was_killed_does_not_stay_by_mistake() -> None:
+    # Found by the simulation, seed 306: a new version was activated, the process killed before it
+    # noted that, the edit undone: the folder looked published, and the engines lived by the edit.
+    control, writer = KilledAt(), Writer()
+    publisher = Publisher(control, writer)
+    asyncio.run(publisher.publish(GOOD))
+    control.name = LIVE_VERSION
+    with pytest.raises(Killed):
+        asyncio.run(publisher.publish(OTHER))
+    control.name = ""
+    publication = asyncio.run(Publisher(control, writer).publish(GOOD))
+    activated = [msgspec.msgpack.decode(one.body, type=Activate).version for one in writer.drafts]
+    assert activated[-1] == publication.version == control.get(LIVE_VERSION) == version_of(GOOD)
+    assert not asyncio.run(publisher.publish(GOOD)).is_new

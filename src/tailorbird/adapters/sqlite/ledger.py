@@ -41,7 +41,8 @@ class SqliteLedger:
         if is_writer:
             self._connection = connect(path, synchronous="FULL", migrations=_MIGRATIONS)
             # For what a power loss may take back, because it would be done again all the same:
-            # intents go back with their cursor, reports are known to the log.
+            # reports are known to the log. Intents are not: once it reads the cursor, an engine
+            # takes them out of its outbox, and its file may reach the disk before this one does.
             self._repeatable = connect(path, synchronous="NORMAL")
         else:
             self._connection = self._repeatable = connect_reader(path)
@@ -67,9 +68,9 @@ class SqliteLedger:
 
     def take_over(self, state: int, messages: Sequence[Message], cursor: int) -> None:
         """Store intents and the cursor."""
-        with transaction(self._repeatable):
-            self._repeatable.executemany(_INSERT, [_row(message) for message in messages])
-            self._repeatable.execute("INSERT OR REPLACE INTO cursor VALUES (?, ?)", (state, cursor))
+        with transaction(self._connection):
+            self._connection.executemany(_INSERT, [_row(message) for message in messages])
+            self._connection.execute("INSERT OR REPLACE INTO cursor VALUES (?, ?)", (state, cursor))
 
     def waiting(self, now: int, limit: int) -> list[Message]:
         """Return messages whose next attempt is due."""
