@@ -142,6 +142,7 @@ class InProcessServer:
                 query=query,
                 measures=measures,
                 sessions=sessions,
+                sources_status=dict,
                 is_writer_ready=self._is_ready,
                 fresh_id=fresh_id,
             )

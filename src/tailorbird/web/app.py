@@ -17,6 +17,7 @@ import structlog
 from litestar import Litestar
 
 from tailorbird.events.refusal import excerpt
+from tailorbird.services.pull import WAITING
 from tailorbird.services.query import Query
 from tailorbird.web import documents
 from tailorbird.web.answers import (
@@ -54,6 +55,7 @@ class WebParts:
     query: Query
     measures: Measures
     sessions: Sessions
+    sources_status: Callable[[], dict[str, dict[str, Any]]]
     is_writer_ready: Callable[[], Any]
     fresh_id: Callable[[], str]
 
@@ -172,13 +174,23 @@ class WebApp:
         }
         is_ready = is_writing and are_engines_ready and workspace["version"] is not None
         is_broken = any(one.get("severity") == "error" for one in workspace["problems"])
-        is_well = mail["reachable"] is not False and not is_broken and not concerns["poisoned"]
+        sources = parts.sources_status()
+        is_reading = all(one["state"] != WAITING for one in sources.values())
+        if sources:
+            roles["sources"] = {"ready": is_reading}
+        is_well = (
+            is_reading
+            and mail["reachable"] is not False
+            and not is_broken
+            and not concerns["poisoned"]
+        )
         body = {
             "status": ("ok" if is_well else "degraded") if is_ready else "starting",
             "roles": roles,
             "mail": mail,
             "workspace": workspace,
             "concerns": concerns,
+            "sources": sources,
         }
         await answer_json(send, 200 if is_ready else 503, body)
 

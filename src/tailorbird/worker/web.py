@@ -21,6 +21,7 @@ from tailorbird.bootstrap.definitions import workspace_loader
 from tailorbird.services.identity_rules import LiveRules
 from tailorbird.services.ingest import Ingest
 from tailorbird.services.query import Query
+from tailorbird.services.sources import LiveSources, status_of_queues
 from tailorbird.web.api import ApiParts, make_api
 from tailorbird.web.app import WebApp, WebParts
 from tailorbird.web.collect import Collect
@@ -56,6 +57,7 @@ def make_app(settings: RoleSettings) -> WebApp:
     roles = bootstrap.KeyRoles(control)
     sessions = Sessions(lambda one: roles.role(one) == "admin", key, time.time)
     measures = Measures(query)
+    sources = LiveSources(control)
 
     async def is_writer_ready() -> bool:
         try:
@@ -77,6 +79,7 @@ def make_app(settings: RoleSettings) -> WebApp:
             query=query,
             measures=measures,
             sessions=sessions,
+            sources_status=lambda: status_of_queues(control, sources, time.time),
             is_writer_ready=is_writer_ready,
             fresh_id=fresh_id,
         )
