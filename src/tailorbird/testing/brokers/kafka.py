@@ -14,6 +14,7 @@ from tailorbird.testing.brokers.broker import PLACE, Broker, BrokerMissing, free
 _POM = Path(__file__).parent / "kafka_jars" / "pom.xml"
 _PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 _FETCH_SECONDS_MAX = 240
+_PARTITIONS = 3
 _SETTINGS = """\
 process.roles=broker,controller
 node.id=1
@@ -27,7 +28,7 @@ offsets.topic.num.partitions=1
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 group.initial.rebalance.delay.ms=0
-num.partitions=3
+num.partitions={partitions}
 """
 
 
@@ -68,7 +69,9 @@ class KafkaBroker(Broker):
         jars = f"{fetch_jars()}/*"
         self._port = free_port()
         settings = folder / "server.properties"
-        text = _SETTINGS.format(port=self._port, controller=free_port(), folder=folder)
+        text = _SETTINGS.format(
+            port=self._port, controller=free_port(), folder=folder, partitions=_PARTITIONS
+        )
         settings.write_text(text)
         java = [program("java"), "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", jars]
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
@@ -109,12 +112,11 @@ class KafkaBroker(Broker):
         await consumer.start()
         await admin.start()
         try:
-            await consumer.topics()
-            numbers = consumer.partitions_for_topic(PLACE) or ()
-            ends = await consumer.end_offsets([TopicPartition(PLACE, one) for one in numbers])
+            places = [TopicPartition(PLACE, number) for number in range(_PARTITIONS)]
+            ends = await consumer.end_offsets(places)
             settled = await admin.list_consumer_group_offsets("tailorbird")
             return sum(
-                end - (settled[one].offset if one in settled else 0) for one, end in ends.items()
+                end - max(settled[one].offset if one in settled else 0, 0) for one, end in ends.items()
             )
         finally:
             await consumer.stop()
