@@ -28,16 +28,21 @@ from tailorbird.ports.event_log import Draft
 from tailorbird.ports.log_writer import RETRY, Answer, EventDraft
 from tailorbird.services.advance import Engine
 from tailorbird.services.append import Appender
+from tailorbird.services.feed import Feed
+from tailorbird.services.hooks.receive import Hooks
 from tailorbird.services.identity_rules import LiveRules, rules_of_version
 from tailorbird.services.ingest import Ingest
 from tailorbird.services.query import Query
+from tailorbird.services.sources import LiveSources
 from tailorbird.testing.building import DAY, START, journey, send, wait, workspace_of
 from tailorbird.web.api import ApiParts, make_api
 from tailorbird.web.app import WebApp, WebParts
 from tailorbird.web.collect import Collect
+from tailorbird.web.hooks import HookRoute
 from tailorbird.web.measures import Measures
 from tailorbird.web.pages import Pages
 from tailorbird.web.sessions import Sessions
+from tailorbird.web.stream import Stream
 from tailorbird.web.tracking import Tracking
 
 WRITE = {"authorization": "Bearer wk"}
@@ -131,11 +136,21 @@ class InProcessServer:
         )
         measures = Measures(query)
         ingest = Ingest(self, self.clock, self.dead_letters, fresh_id, LiveRules(self.control))
+        rules = LiveRules(self.control)
+        self.sources = LiveSources(self.control)
+        self.secrets: dict[str, str] = {}
+        feed = Feed(self, self.clock, self.dead_letters, rules)
+        hooks = Hooks(feed, self.sources, self.secrets.get, lambda: self.seconds)
+
+        def is_write_key(key: str) -> bool:
+            return self.control.key_role(key) is not None
+
+        self.stream = Stream(ingest, is_write_key, measures, fresh_id)
         self.app = WebApp(
             WebParts(
-                collect=Collect(
-                    ingest, lambda key: self.control.key_role(key) is not None, measures
-                ),
+                collect=Collect(ingest, is_write_key, measures),
+                hooks=HookRoute(hooks, measures),
+                stream=self.stream,
                 tracking=Tracking(self, self.clock, TOKEN_KEY, fresh_id),
                 pages=Pages(sessions),
                 api=make_api(ApiParts(query, self.control, self, sessions), "0"),

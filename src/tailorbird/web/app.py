@@ -32,10 +32,14 @@ from tailorbird.web.answers import (
 )
 from tailorbird.web.api import PROFILES
 from tailorbird.web.collect import CALLS, CORS, Collect
+from tailorbird.web.hooks import PATH as HOOKS
+from tailorbird.web.hooks import HookRoute
 from tailorbird.web.live import Live
 from tailorbird.web.measures import Measures
 from tailorbird.web.pages import Pages
 from tailorbird.web.sessions import Sessions
+from tailorbird.web.stream import PATH as STREAM
+from tailorbird.web.stream import Stream
 from tailorbird.web.tracking import Tracking
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -49,6 +53,8 @@ class WebParts:
     """What the callable hands requests to."""
 
     collect: Collect
+    hooks: HookRoute
+    stream: Stream
     tracking: Tracking
     pages: Pages
     api: Litestar
@@ -71,6 +77,9 @@ class WebApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
+        if scope["type"] == "websocket" and scope["path"] == STREAM:
+            await self._parts.stream.handle(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self._parts.api(scope, receive, send)  # type: ignore[arg-type]  # same protocol
             return
@@ -108,6 +117,12 @@ class WebApp:
         finally:
             self._parts.measures.answered(route, status, time.perf_counter() - begun)
 
+    async def close(self) -> None:
+        """End what stays open between requests, so that the server can stop."""
+        self.live.close()
+        self._parts.stream.close()
+        await self._parts.stream.closed()
+
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> str:
         path: str = scope["path"]
         parts = self._parts
@@ -116,6 +131,9 @@ class WebApp:
             if call is not None:
                 await parts.collect.handle(call, scope, receive, send)
                 return "collect"
+            if path.startswith(HOOKS):
+                await parts.hooks.handle(scope, receive, send)
+                return "hooks"
             if path == "/v1/live":
                 await self.live.handle(scope, receive, send)
                 return "live"

@@ -39,7 +39,13 @@ async def open_source(definition: SourceDefinition, url: str) -> NatsSource:
 
     try:
         client = await nats.connect(
-            url, allow_reconnect=False, connect_timeout=TIMEOUT_SECONDS, error_cb=unheard
+            url,
+            allow_reconnect=False,
+            # The library would otherwise try the first connection for two minutes.
+            max_reconnect_attempts=1,
+            reconnect_time_wait=0.1,
+            connect_timeout=TIMEOUT_SECONDS,
+            error_cb=unheard,
         )
     except problems as problem:
         raise _translated(problem) from problem

@@ -116,7 +116,8 @@ class KafkaBroker(Broker):
             ends = await consumer.end_offsets(places)
             settled = await admin.list_consumer_group_offsets("tailorbird")
             return sum(
-                end - max(settled[one].offset if one in settled else 0, 0) for one, end in ends.items()
+                end - max(settled[one].offset if one in settled else 0, 0)
+                for one, end in ends.items()
             )
         finally:
             await consumer.stop()
