@@ -32,6 +32,8 @@ _KEYS = {
     "message_id": "messageId",
     "timestamp": "timestamp",
 }
+# Events may be 32 deep; what is around them at the sender may take as much again.
+_DEPTH_MAX = 100
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
@@ -84,7 +86,23 @@ def object_in(data: bytes) -> dict[str, Any] | Refusal:
         return Refusal(Rule.NOT_JSON, "body", excerpt(_start(data)), str(problem))
     if not isinstance(found, dict):
         return Refusal(Rule.NOT_AN_OBJECT, "body", excerpt(_start(data)))
+    if data.count(b"{") + data.count(b"[") > _DEPTH_MAX and _is_deep(found):
+        detail = f"the message is nested more than {_DEPTH_MAX} deep"
+        return Refusal(Rule.TOO_DEEP, "body", excerpt(_start(data)), detail)
     return found
+
+
+def _is_deep(value: Any) -> bool:
+    """Say whether JSON is nested deeper than expressions can follow."""
+    level = [value]
+    for _ in range(_DEPTH_MAX):
+        below: list[Any] = []
+        for one in level:
+            below += one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
+        if not below:
+            return False
+        level = below
+    return True
 
 
 def mapped(map_: MessageMap, message: Mapping[str, Any], now: int) -> dict[str, Any]:

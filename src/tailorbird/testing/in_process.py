@@ -136,11 +136,7 @@ class InProcessServer:
         )
         measures = Measures(query)
         ingest = Ingest(self, self.clock, self.dead_letters, fresh_id, LiveRules(self.control))
-        rules = LiveRules(self.control)
-        self.sources = LiveSources(self.control)
         self.secrets: dict[str, str] = {}
-        feed = Feed(self, self.clock, self.dead_letters, rules)
-        hooks = Hooks(feed, self.sources, self.secrets.get, lambda: self.seconds)
 
         def is_write_key(key: str) -> bool:
             return self.control.key_role(key) is not None
@@ -149,7 +145,7 @@ class InProcessServer:
         self.app = WebApp(
             WebParts(
                 collect=Collect(ingest, is_write_key, measures),
-                hooks=HookRoute(hooks, measures),
+                hooks=HookRoute(self._hooks(), measures),
                 stream=self.stream,
                 tracking=Tracking(self, self.clock, TOKEN_KEY, fresh_id),
                 pages=Pages(sessions),
@@ -162,6 +158,10 @@ class InProcessServer:
                 fresh_id=fresh_id,
             )
         )
+
+    def _hooks(self) -> Hooks:
+        feed = Feed(self, self.clock, self.dead_letters, LiveRules(self.control))
+        return Hooks(feed, LiveSources(self.control), self.secrets.get, lambda: self.seconds)
 
     # The port of the log's writer.
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from base64 import b64encode
 from collections.abc import Iterator
@@ -204,6 +206,13 @@ def test_google_over_real_http(server: InProcessServer, monkeypatch: pytest.Monk
         "m1",
         "pubsub-77",
     ]
+
+
+def test_the_handlers_need_the_standard_library_alone() -> None:
+    root = Path(google.__file__).parents[3]
+    code = f"import sys; sys.path.insert(0, {str(root)!r})\n"
+    code += "import tailorbird.adapters.functions.aws, tailorbird.adapters.functions.google"
+    subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True)
 
 
 def test_a_server_that_does_not_answer_is_a_503() -> None:
