@@ -7,6 +7,7 @@ from importlib import import_module
 
 NAMES = (
     "decode",
+    "standardise",
     "assemble",
     "reducer",
     "wake_ups",
@@ -15,6 +16,7 @@ NAMES = (
     "ingest",
     "post_to_membership",
     "idle_memory",
+    "soak",
 )
 
 

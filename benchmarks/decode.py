@@ -38,7 +38,7 @@ def run() -> None:
         plain += _seconds(lambda batch=batch: [raw(item) for item in batch])
         accept += _seconds(lambda batch=batch: kept.extend(map(_accept, batch)))
         apart += _seconds(lambda: spread(kept))
-        draft += _seconds(lambda: [draft_of(one) for one in kept])
+        draft += _seconds(lambda: [draft_of(one, NOW) for one in kept])
         kept.clear()
     table.add("msgspec into dictionaries (baseline)", EVENTS / plain)
     table.add("decode_item", EVENTS / accept)

@@ -1,7 +1,7 @@
-"""Ingest over HTTP in batches of 100, durable before the answer, all steps of collection.
+"""Ingest over HTTP, durable before the answer, all steps of collection: in batches and one by one.
 
 CPU seconds are those of the web and writer processes; the engines work beside them. The baseline
-of the same run is the decoding of the same bytes into dictionaries.
+of the same run is a bare granian + msgspec handler, without checks and without a disk.
 """
 
 from __future__ import annotations
@@ -10,53 +10,75 @@ import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import msgspec
-
-from benchmarks.serving import Serving, serving
+from benchmarks.serving import Serving, serving, serving_bare
 from benchmarks.table import Table
 
 BATCHES = 400
 BATCH = 100
+SINGLES = 6_000
 CONNECTIONS = 4
 
 
 def run() -> None:
     """Print the table."""
-    bodies = [_body(number) for number in range(BATCHES)]
-    size = sum(len(body) for body in bodies) / BATCHES / BATCH
+    batches = [_body(number) for number in range(BATCHES)]
+    singles = [json.dumps(_event(10_000_000 + number)).encode() for number in range(SINGLES)]
+    size = sum(len(body) for body in batches) / BATCHES / BATCH
     table = Table(
-        "Ingest over HTTP, batches of 100",
-        ["what", "events/CPU-s", "web CPU-s", "writer CPU-s", "events/s wall"],
-        note=f"{BATCHES * BATCH:,} events of {size:.0f} bytes, {CONNECTIONS} connections",
+        "Ingest over HTTP",
+        ["what", "events/CPU-s", "web CPU-s", "writer CPU-s", "events/s wall", "p50 ms", "p99 ms"],
+        note=f"{BATCHES * BATCH:,} events of {size:.0f} bytes in batches of {BATCH},"
+        f" {SINGLES:,} one by one, {CONNECTIONS} connections",
     )
-    begun = time.process_time()
-    for body in bodies:
-        msgspec.json.decode(body)
-    table.add("decode only", BATCHES * BATCH / (time.process_time() - begun), "", "", "")
+    with serving_bare() as server:
+        _send(server, "/v1/batch", batches[:20])
+        _measure(table, f"bare, batches of {BATCH}", server, "/v1/batch", batches, BATCH)
+        _measure(table, "bare, one by one", server, "/v1/track", singles, 1)
     with serving() as server:
-        _send(server, [_body(-1 - number) for number in range(20)])
-        before = server.cpu_seconds()
-        wall = time.perf_counter()
-        _send(server, bodies)
-        wall = time.perf_counter() - wall
-        after = server.cpu_seconds()
-    web, writer = (after[role] - before[role] for role in ("web", "writer"))
-    count = BATCHES * BATCH
-    table.add("all steps", count / (web + writer), web, writer, count / wall)
+        _send(server, "/v1/batch", [_body(-1 - number) for number in range(60)])
+        _measure(table, f"all steps, batches of {BATCH}", server, "/v1/batch", batches, BATCH)
+        _measure(table, "all steps, one by one", server, "/v1/track", singles, 1)
     table.print()
 
 
-def _send(server: Serving, bodies: list[bytes]) -> None:
-    def work(share: list[bytes]) -> None:
-        connection = server.connect()
+def _measure(
+    table: Table, what: str, server: Serving, path: str, bodies: list[bytes], each: int
+) -> None:
+    before, wall = _cpu_seconds(server), time.perf_counter()
+    answered = sorted(_send(server, path, bodies))
+    wall = time.perf_counter() - wall
+    web, writer = (
+        after - earlier for after, earlier in zip(_cpu_seconds(server), before, strict=True)
+    )
+    count = len(bodies) * each
+    p50, p99 = (answered[int(len(answered) * part)] * 1e3 for part in (0.5, 0.99))
+    table.add(what, count / (web + writer), web, writer, count / wall, p50, p99)
+
+
+def _cpu_seconds(server: Serving) -> tuple[float, float]:
+    roles = server.cpu_seconds()
+    if not roles:
+        return server.cpu_seconds_of(server.process.pid), 0.0
+    return roles["web"], roles["writer"]
+
+
+def _send(server: Serving, path: str, bodies: list[bytes]) -> list[float]:
+    """Send all bodies over some connections; return how long each answer took, in seconds."""
+
+    def work(share: list[bytes]) -> list[float]:
+        connection, took = server.connect(), []
         for body in share:
-            connection.request("POST", "/v1/batch", body, server.headers())
+            begun = time.perf_counter()
+            connection.request("POST", path, body, server.headers())
             response = connection.getresponse()
             answer = response.read()
+            took.append(time.perf_counter() - begun)
             assert response.status == 200, answer[:300]
+        return took
 
     with ThreadPoolExecutor(CONNECTIONS) as pool:
-        list(pool.map(work, [bodies[start::CONNECTIONS] for start in range(CONNECTIONS)]))
+        shares = [bodies[start::CONNECTIONS] for start in range(CONNECTIONS)]
+        return [one for took in pool.map(work, shares) for one in took]
 
 
 def _body(number: int) -> bytes:

@@ -27,6 +27,7 @@ from tailorbird.testing.building import (
     wait,
     workspace_of,
 )
+from tailorbird.worker.process import calm_garbage_collector
 from tailorbird.workspace.definitions import Workspace
 
 SEED = 20_261_123
@@ -128,6 +129,7 @@ def run() -> None:
             ],
             note=f"{EVENTS:,} events of {PEOPLE:,} people, seed {SEED}; 3 scores, 3 journeys",
         )
+        calm_garbage_collector()  # as the engine's process does
         floor = by_hand(log)
         table.add("decode only", EVENTS / floor, floor / EVENTS * 1e6, 0, 0, 0)
         for segments in (10, 20, 50, 200, 1_000):

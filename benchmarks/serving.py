@@ -108,6 +108,24 @@ def serving(definitions: Path | None = None) -> Iterator[Serving]:
             process.wait(timeout=60)
 
 
+@contextmanager
+def serving_bare() -> Iterator[Serving]:
+    """Run the bare handler of `benchmarks.bare`; its one process counts as web."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    quiet = subprocess.DEVNULL
+    words = [sys.executable, "-m", "benchmarks.bare", str(port)]
+    process = subprocess.Popen(words, stdout=quiet, stderr=quiet)
+    try:
+        server = Serving(port, "", "", process)
+        _await_ready(server)
+        yield server
+    finally:
+        process.kill()
+        process.wait(timeout=60)
+
+
 def _await_ready(server: Serving) -> None:
     for _ in range(600):
         try:

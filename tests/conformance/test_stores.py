@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from tailorbird.adapters.files.seen_days import FileSeenDays
 from tailorbird.adapters.memory.control_store import MemoryControlStore
 from tailorbird.adapters.memory.identity_store import MemoryIdentityStore
+from tailorbird.adapters.memory.seen_days import MemorySeenDays
 from tailorbird.adapters.memory.state_store import MemoryStateStore
 from tailorbird.adapters.memory.suppression_store import MemorySuppressionStore
 from tailorbird.adapters.sqlite import state_store
@@ -23,6 +25,7 @@ from tailorbird.ports.state_store import Commit, MembershipRow
 from tailorbird.testing import (
     control_conformance,
     identity_conformance,
+    seen_conformance,
     state_conformance,
     suppression_conformance,
 )
@@ -150,3 +153,9 @@ def test_a_data_folder_has_one_writer_at_a_time(tmp_path: Path) -> None:
         Ownership(tmp_path, "writer")
     first.release()
     Ownership(tmp_path, "writer").release()
+
+
+@pytest.mark.parametrize("check", seen_conformance.CHECKS, ids=lambda check: check.__name__)
+def test_seen_days(check: Check, tmp_path: Path) -> None:
+    check(MemorySeenDays())
+    check(FileSeenDays(tmp_path / "seen"))

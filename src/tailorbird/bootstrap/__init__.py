@@ -7,6 +7,7 @@ needed: the log's writer must not carry the language, nor an engine the template
 from __future__ import annotations
 
 from tailorbird.bootstrap.stores import (
+    WORKSPACE_FOLDER,
     KeyRoles,
     await_files,
     copy_state,
@@ -21,6 +22,8 @@ from tailorbird.bootstrap.stores import (
     open_log,
     open_nudged,
     open_nudger,
+    open_places,
+    open_seen_days,
     open_state,
     open_states,
     open_suppression,
@@ -33,6 +36,7 @@ from tailorbird.bootstrap.stores import (
 )
 
 __all__ = [
+    "WORKSPACE_FOLDER",
     "KeyRoles",
     "await_files",
     "copy_state",
@@ -47,6 +51,8 @@ __all__ = [
     "open_log",
     "open_nudged",
     "open_nudger",
+    "open_places",
+    "open_seen_days",
     "open_state",
     "open_states",
     "open_suppression",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -10,13 +11,16 @@ from tailorbird.bootstrap.stores import (
     open_clock,
     open_control,
     open_dead_letters,
+    open_places,
     open_writer_client,
 )
 from tailorbird.ports.source import OpenSource, Source
 from tailorbird.services.feed import Feed
 from tailorbird.services.identity_rules import LiveRules
+from tailorbird.services.learned import Learned
 from tailorbird.services.pull import Pull
 from tailorbird.services.sources import LiveSources, url_of
+from tailorbird.services.standardise import LiveStandardiser
 from tailorbird.workspace.definitions import SourceDefinition
 
 # One adapter a kind, loaded when a source of its kind is opened: their packages are optional.
@@ -33,15 +37,18 @@ def open_sources(data: Path) -> LiveSources:
     return LiveSources(open_control(data))
 
 
-def open_feed(data: Path, clock: str) -> Feed:
-    """Return the way of queues' events into the log."""
+def open_feed(data: Path, clock: str) -> tuple[Feed, Learned]:
+    """Return the way of queues' events into the log, and what is learned of them on it."""
     control = open_control(data)
-    return Feed(
+    rules, learned = LiveRules(control), Learned(control)
+    feed = Feed(
         open_writer_client(data),
         open_clock(data, clock),
         open_dead_letters(data),
-        LiveRules(control),
+        rules,
+        LiveStandardiser(control, rules, partial(open_places, control), learned),
     )
+    return feed, learned
 
 
 def open_pull(definition: SourceDefinition, feed: Feed) -> Pull:

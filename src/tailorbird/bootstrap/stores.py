@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tailorbird.adapters.clock import MappedClock, SystemClock
+from tailorbird.adapters.files.seen_days import FileSeenDays
 from tailorbird.adapters.socket.client import SocketLogWriter, is_listening
 from tailorbird.adapters.socket.nudge import SocketNudged, SocketNudger
 from tailorbird.adapters.sqlite.connection import StorageProblem, copy_database, refuse_network_disk
@@ -24,7 +25,11 @@ from tailorbird.adapters.sqlite.ownership import Ownership
 from tailorbird.adapters.sqlite.state_store import SqliteStateStore
 from tailorbird.adapters.sqlite.suppression_store import SqliteSuppressionStore
 from tailorbird.ports.clock import Clock
+from tailorbird.ports.control_store import ControlStore
+from tailorbird.ports.places import Places
 
+# Where the workspace lies, for those that are told the data folder only.
+WORKSPACE_FOLDER = "workspace_folder"
 # Unix socket paths are short; a data folder deep in a tree needs another place for its socket.
 _SOCKET_PATH_BYTES_MAX = 100
 
@@ -88,6 +93,11 @@ def open_clock(data: Path, kind: str, *, is_writer: bool = False) -> Clock:
 def open_log(data: Path, *, is_writer: bool = False) -> SqliteEventLog:
     """Open the log."""
     return SqliteEventLog(data / "log", is_writer=is_writer)
+
+
+def open_seen_days(data: Path) -> FileSeenDays:
+    """Open the keys by which messages of earlier days are known again."""
+    return FileSeenDays(data / "seen")
 
 
 def open_identity(data: Path, *, is_writer: bool = False) -> SqliteIdentityStore:
@@ -169,6 +179,14 @@ def token_key(control: SqliteControlStore) -> bytes:
         control.set_default("token_key", secrets.token_hex(32))
         known = control.get("token_key") or ""
     return bytes.fromhex(known)
+
+
+def open_places(control: ControlStore, place_file: str) -> Places:
+    """Open what tells places of internet addresses; a relative path begins at the workspace."""
+    # Imported when a workspace has such a file: most have none.
+    from tailorbird.adapters.maxmind.places import MaxmindPlaces
+
+    return MaxmindPlaces(Path(control.get(WORKSPACE_FOLDER) or ".") / place_file)
 
 
 def open_dead_letters(data: Path) -> SqliteDeadLetters:

@@ -120,8 +120,7 @@ def _invoices(path: Path, counts: Counts) -> Iterator[list[dict[str, Any]]]:
     """Yield the lines of each invoice of a known customer."""
     if not path.is_file():
         raise DatasetProblem(
-            f"{path} is missing; run the demo from a checkout of the repository,"
-            " or name its examples folder with --examples"
+            f"{path} is missing; run the demo in the folder of a checkout of the repository"
         )
     try:
         import duckdb

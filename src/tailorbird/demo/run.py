@@ -101,8 +101,7 @@ def _copy_workspace(options: DemoOptions) -> Path:
     source = options.examples / "shop"
     if not source.is_dir():
         raise DemoProblem(
-            f"{source} is missing; run the demo from a checkout of the repository,"
-            " or name its examples folder with --examples"
+            f"{source} is missing; run the demo in the folder of a checkout of the repository"
         )
     workspace = options.data / "workspace"
     shutil.copytree(source, workspace)

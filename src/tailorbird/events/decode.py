@@ -7,17 +7,18 @@ ours to judge (unknown fields of a call) is ignored; properties, traits and cont
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from tailorbird.base.hashing import hash64
 from tailorbird.base.names import nearest, snake_case
 from tailorbird.base.time import EARLIEST, LATEST, parse_micros
+from tailorbird.events.documents import start_of, text_of
 from tailorbird.events.event import NAME_OF_CALL, Event, order_of
 from tailorbird.events.identifiers import DEFAULT_RULES, IdentityRules, context_identifiers
 from tailorbird.events.refusal import Refusal, Rule, excerpt
@@ -30,17 +31,13 @@ IDENTIFIER_LENGTH_MAX = 512
 CALLS = frozenset({"identify", "track", "page", "screen", "group", "alias"})
 
 
-@dataclass(slots=True)
-class Accepted:
+class Accepted(msgspec.Struct, gc=False):
     """An event with the identifiers that it names, strongest first, and an alias call's elders."""
 
     event: Event
     identifiers: list[tuple[str, str]]
     dedup: int
-    previous: list[tuple[str, str]] = field(default_factory=list)
-
-
-_Document = TypeVar("_Document", bound="Body")
+    previous: list[tuple[str, str]] = []
 
 
 class _Failed(Exception):
@@ -49,40 +46,34 @@ class _Failed(Exception):
         self.refusal = Refusal(rule, place, excerpt(value), detail)
 
 
-def _float(text: str) -> float | Decimal:
-    # A double names decimals of up to 15 digits exactly; longer ones stay decimal.
-    if len(text) <= 16:
-        return float(text)
-    try:
-        exact = Decimal(text)
-    except InvalidOperation:
-        return float(text)
-    close = float(text)
-    return close if Decimal(repr(close)) == exact else exact
+class _Message(
+    msgspec.Struct,
+    gc=False,
+    rename={
+        "user_id": "userId",
+        "anonymous_id": "anonymousId",
+        "message_id": "messageId",
+        "original_timestamp": "originalTimestamp",
+        "previous_id": "previousId",
+        "group_id": "groupId",
+    },
+):
+    """A call as it should be. What does not fit is read the careful way, by `_read_carefully`."""
 
-
-class Body(msgspec.Struct):
-    """The parts of a single call's document that we look at before the call itself."""
-
-    sentAt: msgspec.Raw = msgspec.Raw(b"null")  # noqa: N815  # Segment's spelling
-    writeKey: msgspec.Raw = msgspec.Raw(b"null")  # noqa: N815
-
-
-class Batch(Body):
-    """The parts of a batch call's document."""
-
-    batch: list[msgspec.Raw] | None = None
-
-
-class _Unusual(Exception):
-    """A number that the quick way does not judge."""
-
-
-def _quick_float(text: str) -> float:
-    number = float(text)
-    if (len(text) > 16 and repr(number) != text) or math.isinf(number):
-        raise _Unusual
-    return number
+    type: str | None = None
+    event: str | None = None
+    name: str | None = None
+    category: str | None = None
+    user_id: str | None = None
+    anonymous_id: str | None = None
+    previous_id: str | None = None
+    group_id: str | None = None
+    message_id: str | None = None
+    timestamp: str | None = None
+    original_timestamp: str | None = None
+    properties: dict[str, Any] | None = None
+    traits: dict[str, Any] | None = None
+    context: dict[str, Any] | None = None
 
 
 class _Named(msgspec.Struct):
@@ -90,47 +81,13 @@ class _Named(msgspec.Struct):
 
 
 _decode_named = msgspec.json.Decoder(_Named).decode
-_decode_body = msgspec.json.Decoder(Body).decode
-_decode_batch = msgspec.json.Decoder(Batch).decode
-_decode_item = msgspec.json.Decoder(float_hook=_float).decode
-_decode_plain = msgspec.json.Decoder(float_hook=_quick_float).decode
-# Digits to zeros, all else to blanks: shows numbers too long for 63 bits without parsing.
-_DIGITS = bytes(48 if 48 <= code <= 57 else 32 for code in range(256))
-_LONG = b"0" * 19
-_decode_text = msgspec.json.Decoder(str | None).decode
-
-
-def decode_body(data: bytes) -> Body | Refusal:
-    """Read what a single call's document says besides the call."""
-    return _decode_document(data, _decode_body)
-
-
-def decode_batch(data: bytes) -> Batch | Refusal:
-    """Read a batch call's document; its items stay raw."""
-    return _decode_document(data, _decode_batch)
-
-
-def _decode_document(data: bytes, decode: Callable[[bytes], _Document]) -> _Document | Refusal:
-    try:
-        return decode(data)
-    except msgspec.ValidationError as problem:
-        place = str(problem).rpartition("`$")[2].strip(".`") or "body"
-        if data.lstrip()[:1] != b"{":
-            return Refusal(Rule.NOT_AN_OBJECT, "body", excerpt(_start(data)), str(problem))
-        return Refusal(Rule.WRONG_TYPE, place, excerpt(_start(data)), str(problem))
-    except RecursionError:
-        return Refusal(Rule.TOO_DEEP, "body", excerpt(_start(data)))
-    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
-        return Refusal(Rule.NOT_JSON, "body", excerpt(_start(data)), str(problem))
-
-
-def text_of(raw: msgspec.Raw) -> str | None:
-    """Return a raw JSON value that is a text, else None."""
-    try:
-        found: str | None = _decode_text(raw)
-        return found
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
+_decode_message = msgspec.json.Decoder(_Message).decode
+_decode_anything = msgspec.json.Decoder(float_hook=Decimal).decode
+# Digits and points to zeros, all else to blanks: shows long numbers without parsing.
+_DIGITS = bytes(48 if 48 <= code <= 57 or code == 46 else 32 for code in range(256))
+_LONG = b"0" * 17
+_NO_BRACKETS = bytes(code for code in range(256) if code not in b"[{")
+_LONG_NUMBER = re.compile(rb"[:,\[\s](-?[0-9.]{17,}[eE]?)")
 
 
 def decode_item(
@@ -160,23 +117,9 @@ def decode_item(
     if len(raw) > ITEM_BYTES_MAX:
         detail = f"the event has {len(raw):,} bytes; at most {ITEM_BYTES_MAX:,} are taken"
         return Refusal(Rule.TOO_LARGE, "event", f"{len(raw)} bytes", detail)
-    is_plain = _is_plain(raw)
     try:
-        if is_plain:
-            try:
-                message = _decode_plain(raw)
-            except _Unusual:
-                is_plain = False
-        if not is_plain:
-            message = _decode_item(raw)
-    except RecursionError as problem:
-        return Refusal(Rule.TOO_DEEP, "event", excerpt(_start(raw)), str(problem))
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as problem:
-        return Refusal(Rule.NOT_JSON, "event", excerpt(_start(raw)), str(problem))
-    try:
-        return _accept(
-            message, call, now, sent_at, fresh_id, source, is_historical, is_plain, rules
-        )
+        message = _read_quickly(raw) or _read_carefully(raw)
+        return _accept(message, call, now, sent_at, fresh_id, source, is_historical, rules)
     except _Failed as failed:
         return failed.refusal
 
@@ -201,39 +144,95 @@ def spread(items: list[Accepted]) -> None:
         latest[person, at] = latest[person, free] = item.event.timestamp = free
 
 
+def _read_quickly(raw: bytes) -> _Message | None:
+    """Read a call that needs no standardising, as most; None where it has to be looked at closely.
+
+    ASCII without escapes is NFC, few brackets cannot nest deep, and a number of at most 16 digits
+    and points, or as a double is written, is a double that names it exactly.
+    """
+    if (
+        not raw.isascii()
+        or (b"\\" in raw and b"\\u" in raw)
+        or len(raw.translate(None, _NO_BRACKETS)) > DEPTH_MAX
+        or (_LONG in raw.translate(_DIGITS) and not all(map(_is_double, _LONG_NUMBER.findall(raw))))
+    ):
+        return None
+    try:
+        return _decode_message(raw)
+    except msgspec.DecodeError:
+        return None
+
+
+def _is_double(text: bytes) -> bool:
+    try:
+        return repr(float(text)).encode() == text
+    except ValueError:
+        return False  # it may stand inside a text
+
+
+def _read_carefully(raw: bytes) -> _Message:
+    """Read any bytes: clean what can be cleaned, and say of the rest what is wrong with it."""
+    try:
+        found = _decode_anything(raw)
+    except RecursionError as problem:
+        raise _Failed(Rule.TOO_DEEP, "event", start_of(raw), str(problem)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, InvalidOperation) as problem:
+        raise _Failed(Rule.NOT_JSON, "event", start_of(raw), str(problem)) from None
+    if not isinstance(found, dict):
+        raise _Failed(Rule.NOT_AN_OBJECT, "event", found)
+    return _Message(
+        type=_text(found, "type"),
+        event=_text(found, "event"),
+        name=_text(found, "name"),
+        category=_text(found, "category"),
+        user_id=_identifier(found, "userId"),
+        anonymous_id=_identifier(found, "anonymousId"),
+        previous_id=_identifier(found, "previousId"),
+        group_id=_identifier(found, "groupId"),
+        message_id=_text(found, "messageId"),
+        timestamp=_stamp(found, "timestamp"),
+        original_timestamp=_stamp(found, "originalTimestamp"),
+        properties=_object(found, "properties"),
+        traits=_object(found, "traits"),
+        context=_object(found, "context"),
+    )
+
+
 def _accept(
-    message: Any,
+    message: _Message,
     call: str | None,
     now: int,
     sent_at: int | None,
     fresh_id: str,
     source: str,
     is_historical: bool,
-    is_plain: bool,
     rules: IdentityRules,
 ) -> Accepted:
-    if not isinstance(message, dict):
-        raise _Failed(Rule.NOT_AN_OBJECT, "event", message)
-    call = call or _text(message, "type") or ""
+    call = call or message.type or ""
     if call not in CALLS:
         close = nearest(call, CALLS)
         meant = f"; did you mean {close}?" if close else ""
         detail = f"type {excerpt(call)!r} is none of {', '.join(sorted(CALLS))}{meant}"
         raise _Failed(Rule.UNKNOWN_CALL if call else Rule.MISSING, "type", call, detail)
-    user_id = _identifier(message, "userId", rules)
-    anonymous_id = _identifier(message, "anonymousId", rules)
-    context = _object(message, "context", is_plain)
-    properties = _properties(message, call, context, is_plain)
+    user_id = _judged(message.user_id, "userId", rules)
+    anonymous_id = _judged(message.anonymous_id, "anonymousId", rules)
+    context = message.context or {}
+    properties = _properties(message, call, context)
     context.pop("traits", None)
-    name_as_sent = _name(message, call)
-    message_id = _text(message, "messageId") or fresh_id
+    message_id = message.message_id or fresh_id
     if len(message_id) > IDENTIFIER_LENGTH_MAX:
         raise _Failed(Rule.TOO_LARGE, "messageId", message_id)
     as_sent = _timestamp(message)
     stamp = _corrected(as_sent, now, sent_at)
+    if call == "track":
+        name_as_sent = message.event or ""
+        name = _track_name(name_as_sent)
+    else:
+        name_as_sent = message.name or ""
+        name = NAME_OF_CALL[call]
     event = Event(
         type=call,
-        name=snake_case(name_as_sent) if call == "track" else NAME_OF_CALL[call],
+        name=name,
         message_id=message_id,
         timestamp=stamp,
         order=order_of(message_id),
@@ -242,68 +241,46 @@ def _accept(
         user_id=user_id,
         anonymous_id=anonymous_id,
         name_as_sent=name_as_sent or None,
-        original_timestamp=None if as_sent in (None, stamp) else as_sent,
+        original_timestamp=None if as_sent is None or as_sent == stamp else as_sent,
         source=source,
         is_historical=is_historical,
     )
     identifiers = identifiers_of(event, rules)
     if not identifiers:
-        both = {"userId": message.get("userId"), "anonymousId": message.get("anonymousId")}
+        both = {"userId": message.user_id, "anonymousId": message.anonymous_id}
         detail = "userId and anonymousId are missing or stand for nobody"
         raise _Failed(Rule.NOBODY, "userId", both, detail)
-    return Accepted(
-        event=event,
-        identifiers=identifiers,
-        dedup=hash64(anonymous_id or user_id or "", message_id),
-        previous=_previous(message, call, rules),
-    )
+    previous = _previous(message, rules) if call == "alias" else []
+    dedup = hash64(anonymous_id or user_id or "", message_id)
+    return Accepted(event, identifiers, dedup, previous)
 
 
-def _is_plain(raw: bytes) -> bool:
-    """Say whether nothing in the JSON needs standardising: most events, at a tenth of the cost.
-
-    `_clean` is the slow twin: ASCII without escapes is NFC, few brackets cannot nest deep, and
-    without 19 digits in a row no integer is too long. Long decimals show while decoding.
-    """
-    return (
-        raw.isascii()
-        and (b"\\" not in raw or b"\\u" not in raw)
-        and raw.count(b"{") + raw.count(b"[") <= DEPTH_MAX
-        and _LONG not in raw.translate(_DIGITS)
-    )
-
-
-def _name(message: Mapping[str, Any], call: str) -> str:
-    if call != "track":
-        return _text(message, "name") or ""
-    name = _text(message, "event")
-    if not name or not snake_case(name):
-        raise _Failed(
-            Rule.MISSING, "event", message.get("event"), "a track call needs the event's name"
-        )
-    if len(name) > IDENTIFIER_LENGTH_MAX:
-        raise _Failed(Rule.TOO_LARGE, "event", name)
+def _track_name(as_sent: str) -> str:
+    name = snake_case(as_sent)
+    if not name:
+        raise _Failed(Rule.MISSING, "event", as_sent, "a track call needs the event's name")
+    if len(as_sent) > IDENTIFIER_LENGTH_MAX:
+        raise _Failed(Rule.TOO_LARGE, "event", as_sent)
     return name
 
 
-def _properties(
-    message: Mapping[str, Any], call: str, context: Mapping[str, Any], is_plain: bool
-) -> dict[str, Any]:
+def _properties(message: _Message, call: str, context: Mapping[str, Any]) -> dict[str, Any]:
     if call in ("identify", "group"):
-        traits = _object(message, "traits", is_plain)
+        traits = message.traits or {}
         # RudderStack's libraries put the traits into the context.
         inner = context.get("traits")
         if call == "identify" and isinstance(inner, dict):
             traits = {**inner, **traits}
-        if call == "group" and message.get("groupId") is not None:
-            traits = {**traits, "group_id": _identifier(message, "groupId", DEFAULT_RULES)}
+        if call == "group" and message.group_id is not None:
+            group_id = _judged(message.group_id, "groupId", DEFAULT_RULES)
+            traits = {**traits, "group_id": group_id}
         return traits
-    properties = _object(message, "properties", is_plain)
+    properties = message.properties or {}
     if call in ("page", "screen"):
-        for key in ("name", "category"):
-            value = _text(message, key)
-            if value:
-                properties.setdefault(key, value)
+        if message.name:
+            properties.setdefault("name", message.name)
+        if message.category:
+            properties.setdefault("category", message.category)
     return properties
 
 
@@ -322,18 +299,17 @@ def identifiers_of(event: Event, rules: IdentityRules = DEFAULT_RULES) -> list[t
         phone = event.properties.get("phone")
         if isinstance(phone, str) and phone.startswith("+") and phone[1:].isdigit():
             found.append(("phone", phone))
-    if found and event.context:
-        found += context_identifiers(event.context)
+    context = event.context
+    if found and ("externalIds" in context or "device" in context):
+        found += context_identifiers(context)
     # Without a context or an identify there is nothing to put in order: most events.
     return found if len(found) < 2 or found[-1][0] == "anonymous_id" else rules.sorted(found)
 
 
-def _previous(message: Mapping[str, Any], call: str, rules: IdentityRules) -> list[tuple[str, str]]:
-    if call != "alias":
-        return []
-    previous = _identifier(message, "previousId", rules)
+def _previous(message: _Message, rules: IdentityRules) -> list[tuple[str, str]]:
+    previous = _judged(message.previous_id, "previousId", rules)
     if previous is None:
-        raise _Failed(Rule.MISSING, "previousId", message.get("previousId"))
+        raise _Failed(Rule.MISSING, "previousId", message.previous_id)
     # The previous id is whatever the person was known by: an anonymous id, or a user id.
     return [("anonymous_id", previous), ("user_id", previous)]
 
@@ -344,18 +320,21 @@ def _is_address(text: str) -> bool:
     return bool(at and local and "." in domain and is_plain and len(text) <= 320)
 
 
-def _identifier(message: Mapping[str, Any], key: str, rules: IdentityRules) -> str | None:
-    value = message.get(key)
+def _judged(value: str | None, key: str, rules: IdentityRules) -> str | None:
     if value is None:
         return None
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
-    if not isinstance(value, str):
-        raise _Failed(Rule.WRONG_TYPE, key, value, f"{key} has to be text")
-    value = _clean_text(value.strip(), key)
+    value = value.strip()
     if len(value) > IDENTIFIER_LENGTH_MAX:
         raise _Failed(Rule.TOO_LARGE, key, value)
     return None if rules.is_blocked(key, value) else value
+
+
+def _identifier(message: Mapping[str, Any], key: str) -> str | None:
+    value = message.get(key)
+    # Databases number their rows, and not all clients quote the number.
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return _text(message, key)
 
 
 def _text(message: Mapping[str, Any], key: str) -> str | None:
@@ -367,13 +346,20 @@ def _text(message: Mapping[str, Any], key: str) -> str | None:
     return _clean_text(value, key)
 
 
-def _object(message: Mapping[str, Any], key: str, is_plain: bool) -> dict[str, Any]:
+def _stamp(message: Mapping[str, Any], key: str) -> str | None:
+    value = message.get(key)
+    if value is not None and not isinstance(value, str):
+        raise _Failed(Rule.BAD_TIMESTAMP, key, value, f"{key} has to be text")
+    return value
+
+
+def _object(message: Mapping[str, Any], key: str) -> dict[str, Any] | None:
     value = message.get(key)
     if value is None:
-        return {}
+        return None
     if not isinstance(value, dict):
         raise _Failed(Rule.WRONG_TYPE, key, value, f"{key} has to be an object")
-    cleaned: dict[str, Any] = value if is_plain else _clean(value, key, 0)
+    cleaned: dict[str, Any] = _clean(value, key, 0)
     return cleaned
 
 
@@ -393,8 +379,6 @@ def _clean(value: Any, place: str, depth: int) -> Any:
         if depth >= DEPTH_MAX:
             raise _Failed(Rule.TOO_DEEP, place, "[…]")
         return [_clean(item, place, depth + 1) for item in value]
-    if kind is float and not math.isfinite(value):
-        raise _Failed(Rule.BAD_NUMBER, place, value)
     if kind is int and not -(1 << 63) <= value < (1 << 63):
         # Beyond what the log's codec carries and far beyond 1e12, where numbers end: kept as text.
         return str(value)
@@ -418,11 +402,13 @@ def _clean_text(text: str, place: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def _timestamp(message: Mapping[str, Any]) -> int | None:
-    for key in ("timestamp", "originalTimestamp"):
-        if message.get(key) is not None:
-            return min(max(instant(message[key], key), EARLIEST), LATEST)
-    return None
+def _timestamp(message: _Message) -> int | None:
+    text, key = message.timestamp, "timestamp"
+    if text is None:
+        text, key = message.original_timestamp, "originalTimestamp"
+        if text is None:
+            return None
+    return min(max(instant(text, key), EARLIEST), LATEST)
 
 
 def _corrected(as_sent: int | None, now: int, sent_at: int | None) -> int:
@@ -444,16 +430,3 @@ def instant(given: Any, place: str) -> int:
     except (ValueError, OverflowError):
         detail = f"{place} {excerpt(given)!r} is not an instant"
         raise _Failed(Rule.BAD_TIMESTAMP, place, given, detail) from None
-
-
-def sent_at_of(body: Body) -> int | None:
-    """Return a request's `sentAt`, None where it has none that can be read."""
-    text = text_of(body.sentAt)
-    try:
-        return parse_micros(text) if text else None
-    except (ValueError, OverflowError):
-        return None
-
-
-def _start(data: bytes) -> str:
-    return data[:60].decode("utf-8", "replace")

@@ -10,6 +10,7 @@ from tailorbird.base.hashing import hash64
 
 # Kinds of records. `event` carries something a person did or that happened to them.
 EVENT = "event"
+NOISY_EVENT = "noisy"  # an event of a flood: kept, and not reduced
 TICK = "tick"  # time passed: fires the due deadlines of a partition
 ACTIVATE = "activate"  # a published version of the workspace becomes live in a partition
 REFOLD = "refold"  # a profile is made anew from its events, by today's definitions
@@ -36,7 +37,9 @@ class Event(msgspec.Struct, array_like=True, gc=False, kw_only=True):
 
     `timestamp` is microseconds UTC; `order` is the 64-bit hash of the message id that breaks ties
     of the total order (timestamp, order). `name` is in snake case, `name_as_sent` as it came.
-    `properties` holds the traits of an identify or group call.
+    `properties` holds the traits of an identify or group call. `as_sent` keeps values that a
+    standard form replaced, `unfit` says why others have none; both by place: `phone`,
+    `context.timezone`.
     """
 
     type: str
@@ -52,6 +55,8 @@ class Event(msgspec.Struct, array_like=True, gc=False, kw_only=True):
     original_timestamp: int | None = None
     source: str = "api"
     is_historical: bool = False
+    as_sent: dict[str, Any] | None = None
+    unfit: dict[str, str] | None = None
 
 
 def written_traits(event: Event) -> dict[str, Any]:

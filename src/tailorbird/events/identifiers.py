@@ -66,6 +66,10 @@ class IdentityRules:
     patterns: Mapping[str, tuple[re.Pattern[str], ...]] = field(
         default_factory=lambda: {"device": (_REPEATED,)}
     )
+    # What a kind is judged by, put together once: asked for each identifier of each event.
+    _judges_of: dict[str, tuple[frozenset[str], tuple[re.Pattern[str], ...]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def limit(self, kind: str) -> int:
         """Return how many values of a kind one person has at most; 0 where it never identifies."""
@@ -83,12 +87,20 @@ class IdentityRules:
             >>> IdentityRules().is_blocked("user_id", "NULL")
             True
         """
-        lowered = value.strip().lower()
-        return any(
-            lowered in self.blocked.get(one, ())
-            or any(pattern.fullmatch(value) for pattern in self.patterns.get(one, ()))
-            for one in ("", kind)
-        )
+        blocked, patterns = self._judges(kind)
+        if value.strip().lower() in blocked:
+            return True
+        return bool(patterns) and any(pattern.fullmatch(value) for pattern in patterns)
+
+    def _judges(self, kind: str) -> tuple[frozenset[str], tuple[re.Pattern[str], ...]]:
+        found = self._judges_of.get(kind)
+        if found is None:
+            none: frozenset[str] = frozenset()
+            found = self._judges_of[kind] = (
+                self.blocked.get("", none) | self.blocked.get(kind, none),
+                (*self.patterns.get("", ()), *self.patterns.get(kind, ())),
+            )
+        return found
 
     def sorted(self, identifiers: Iterable[Identifier]) -> list[Identifier]:
         """Return those identifiers that identify, strongest kind first, each once."""

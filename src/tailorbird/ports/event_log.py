@@ -45,8 +45,8 @@ class EventLog(Protocol):
         """Return up to `limit` records with offset > `after`, in order, of these partitions."""
         ...
 
-    def dedups_since(self, now: int) -> Iterator[int]:
-        """Yield the deduplication keys of records stamped at or after `now`, newest first."""
+    def dedups_since(self, now: int) -> Iterator[tuple[int, int]]:
+        """Yield (stamp, deduplication key) of records stamped at or after `now`, newest first."""
         ...
 
     def last_now(self) -> int:

@@ -10,6 +10,7 @@ import msgspec
 from tailorbird.ports.event_log import Draft
 
 ACCEPTED = "accepted"
+NOISY = "noisy"  # stored, but one of too many of its profile: it is not reduced
 DUPLICATE = "duplicate"
 RETRY = "retry"  # not stored; the same call may be repeated
 
@@ -28,10 +29,12 @@ class EventDraft(msgspec.Struct, array_like=True, gc=False):
     body: bytes
     previous: list[tuple[str, str]] = []
     concerns_suppression: bool = False  # `delivery.suppression.changes_of` has something to say
+    is_late: bool = False  # it happened more than a day before it came
+    is_historical: bool = False
 
 
 class Answer(msgspec.Struct, array_like=True, gc=False):
-    """What became of one draft. `offset` is 0 unless accepted; `profile_id` 0 where unknown."""
+    """What became of one draft. `offset` is 0 unless stored; `profile_id` 0 where unknown."""
 
     status: str
     offset: int = 0

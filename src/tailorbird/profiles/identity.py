@@ -63,6 +63,8 @@ def resolve(
 ) -> Resolution:
     """Resolve the identifiers of one event, strongest first; `previous` are an alias call's."""
     found = [known.find(kind, value) for kind, value in identifiers]
+    if not previous and found[0] is not None and found.count(found[0]) == len(found):
+        return Resolution(found[0])  # somebody known, by all of these: nearly every event
     user = next((value for kind, value in identifiers if kind == USER), None)
     target = _target(identifiers, found, user, known)
     elders = [known.find(kind, value) for kind, value in previous]

@@ -17,6 +17,7 @@ import structlog
 from tailorbird.events.event import (
     ACTIVATE,
     LINK,
+    NOISY_EVENT,
     PARTITIONS,
     REFOLD,
     TICK,
@@ -163,7 +164,7 @@ class Engine:
                 self._refold(record)
             elif record.kind == UNMERGE:
                 self._unmerge(record)
-            elif record.kind != LINK:
+            elif record.kind not in (LINK, NOISY_EVENT):
                 self._apply(record, record.profile_id, self._reduce)
             now = time.monotonic()
             if now - begun >= COMMIT_SECONDS or len(self._work) >= PROFILES_PER_COMMIT:

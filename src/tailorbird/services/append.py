@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from tailorbird.base.hashing import hash_text
-from tailorbird.base.time import DAY
 from tailorbird.events.event import (
     ACTIVATE,
     EVENT,
     LINK,
     MERGE_IN,
     MERGE_OUT,
+    NOISY_EVENT,
     UNMERGE,
     Activate,
     Event,
@@ -34,12 +34,16 @@ from tailorbird.events.identifiers import DEFAULT_RULES, Identifier, IdentityRul
 from tailorbird.ports.clock import Clock
 from tailorbird.ports.event_log import Draft, EventLog
 from tailorbird.ports.identity_store import IdentityStore
-from tailorbird.ports.log_writer import ACCEPTED, DUPLICATE, Answer, EventDraft
+from tailorbird.ports.log_writer import ACCEPTED, DUPLICATE, NOISY, Answer, EventDraft
+from tailorbird.ports.seen_days import SeenDays
 from tailorbird.ports.suppression_store import SuppressionChange, SuppressionStore
 from tailorbird.profiles.identity import PROFILE, resolve
+from tailorbird.services.floods import Floods
+from tailorbird.services.seen import Seen
 
 SuppressionRule = Callable[[Event, int], Sequence[SuppressionChange]]
 
+_DUPLICATE = Answer(DUPLICATE)
 _CATCH_UP_BATCH = 5_000
 # Records between two notes of how far the derived stores have come: a restart reads on from there.
 _OFFSETS_PER_NOTE = 50_000
@@ -61,10 +65,12 @@ class Appender:
         suppression_rule: SuppressionRule,
         rules: IdentityRules = DEFAULT_RULES,
         rules_of: Callable[[str], IdentityRules] | None = None,
+        days: SeenDays | None = None,
     ) -> None:
         """`rules` say which identifiers count; they concern what is written from here on.
 
         `rules_of` tells them for a version: they take over once it is activated in the log.
+        `days` keeps what is needed to know a message again after more than a day.
         """
         self._rules_of = rules_of
         self._version = ""
@@ -74,7 +80,8 @@ class Appender:
         self._suppression = suppression
         self._clock = clock
         self._suppression_rule = suppression_rule
-        self._seen = Recent(log)
+        self._seen = Seen(log, days)
+        self._floods = Floods()
         self._noted = 0
         self._catch_up()
 
@@ -87,59 +94,74 @@ class Appender:
             LogProblem: the log refuses; nothing was stored, the same call may be repeated.
         """
         now = self._clock.now()
-        batch = _Batch(self._identity, self._log.end(), self._rules)
+        batch = _Batch(self._identity, self._log, self._rules, self._floods, now)
         fresh: set[int] = set()
-        placed: list[tuple[str, int, int]] = []  # status, index in the batch, profile id
+        # The place in the batch and the profile of each; None for a duplicate.
+        placed: list[tuple[int, int] | None] = []
+        concerning: list[int] = []
         for event in events:
-            if event.dedup and (event.dedup in fresh or event.dedup in self._seen):
-                placed.append((DUPLICATE, 0, 0))
+            if event.dedup and (
+                event.dedup in fresh
+                or event.dedup in self._seen
+                or (event.is_late and self._seen.holds_late(event.dedup))
+            ):
+                placed.append(None)
                 continue
             fresh.add(event.dedup)
             profile_id = batch.add(event)
-            placed.append((ACCEPTED, len(batch.drafts) - 1, profile_id))
-        extra: list[tuple[str, int, int]] = []
+            index = len(batch.drafts) - 1
+            placed.append((index, profile_id))
+            if event.concerns_suppression:
+                concerning.append(index)
+        has_others = len(batch.drafts) > len(placed) - placed.count(None)
         for draft in drafts:
             if draft.dedup and (draft.dedup in fresh or draft.dedup in self._seen):
-                extra.append((DUPLICATE, 0, 0))
+                placed.append(None)
                 continue
             fresh.add(draft.dedup)
             batch.drafts.append(draft)
-            extra.append((ACCEPTED, len(batch.drafts) - 1, draft.profile_id))
+            placed.append((len(batch.drafts) - 1, draft.profile_id))
+            has_others = True
         records = self._log.append(batch.drafts, now) if batch.drafts else []
-        for draft in batch.drafts:
-            self._seen.add(draft.dedup, now)
-        self._derive(records, events, placed)
-        self._take_over_rules(records)
+        self._seen.add(fresh, now)
+        self._derive(records, concerning, has_others=has_others)
+        answers = [
+            _DUPLICATE if one is None else _answer(records[one[0]], one[1]) for one in placed
+        ]
+        return answers[: len(events)], answers[len(events) :]
 
-        def answer(status: str, index: int, profile_id: int) -> Answer:
-            return Answer(status, records[index].offset if status == ACCEPTED else 0, profile_id)
+    @property
+    def has_days_over(self) -> bool:
+        """Whether `store_days` has something to do."""
+        return self._seen.has_days_over
 
-        return [answer(*one) for one in placed], [answer(*one) for one in extra]
+    def store_days(self) -> None:
+        """Put the keys of days that are over to rest; may run in a thread beside `write`."""
+        self._seen.store_days()
 
     def now(self) -> int:
         """Return the present instant of the log."""
         return max(self._clock.now(), self._log.last_now())
 
     def _derive(
-        self,
-        records: Sequence[Record],
-        events: Sequence[EventDraft],
-        placed: Sequence[tuple[str, int, int]],
+        self, records: Sequence[Record], concerning: Sequence[int], *, has_others: bool
     ) -> None:
+        """Bring the derived stores on; `concerning` are the places of what suppresses.
+
+        `has_others` says that there are records of other kinds than events.
+        """
         if not records:
             return
-        self._take_over_identity(records)
         end = records[-1].offset
-        changes = [
-            change
-            for event, (status, index, _) in zip(events, placed, strict=True)
-            if event.concerns_suppression and status == ACCEPTED
-            for change in self._changes_of(records[index])
-        ]
+        if has_others:
+            self._take_over_identity(records)
+        changes = [change for index in concerning for change in self._changes_of(records[index])]
         if changes:
             self._suppression.apply(changes, end)
         if end - self._noted >= _OFFSETS_PER_NOTE:
             self._note(end)
+        if has_others:
+            self._take_over_rules(records)
 
     def _take_over_rules(self, records: Sequence[Record]) -> None:
         if self._rules_of is None:
@@ -198,39 +220,29 @@ class Appender:
             return ()  # no event at all: the engine puts it among the poison
 
 
-class Recent:
-    """The deduplication keys of the last 24 hours, at most of the last 48, in two sets."""
-
-    def __init__(self, log: EventLog) -> None:
-        self._current: set[int] = set()
-        self._before: set[int] = set()
-        last = log.last_now()
-        self._turned_at = last
-        self._current.update(log.dedups_since(last - DAY))
-
-    def __contains__(self, dedup: int) -> bool:
-        return dedup in self._current or dedup in self._before
-
-    def add(self, dedup: int, now: int) -> None:
-        """Remember a key; 0 is none."""
-        if not dedup:
-            return
-        if now - self._turned_at >= DAY:
-            self._before, self._current = self._current, set()
-            self._turned_at = now
-        self._current.add(dedup)
+def _answer(record: Record, profile_id: int) -> Answer:
+    return Answer(NOISY if record.kind == NOISY_EVENT else ACCEPTED, record.offset, profile_id)
 
 
 class _Batch:
     """The drafts of one commit, and what they will mean for identity once they are stored."""
 
-    def __init__(self, store: IdentityStore, end: int, rules: IdentityRules) -> None:
+    def __init__(
+        self,
+        store: IdentityStore,
+        log: EventLog,
+        rules: IdentityRules,
+        floods: Floods,
+        now: int,
+    ) -> None:
         self.drafts: list[Draft] = []
+        self._floods = floods
+        self._now = max(now, log.last_now())
         self._rules = rules
         self._linked: dict[int, list[Identifier]] = {}
         self._losers: dict[int, list[int]] = {}
         self._store = store
-        self._end = end
+        self._end = log.end()
         self._links: dict[tuple[str, str], int] = {}
         self._redirects: dict[int, int] = {}
         self._since: dict[int, int] = {}
@@ -263,17 +275,26 @@ class _Batch:
                 self._links[link] = profile_id
                 if link[0] == "user_id":
                     self._users.add(profile_id)
-        self._append(EVENT, profile_id, event.body, event.dedup)
+        self._append(self._kind(event, profile_id), profile_id, event.body, event.dedup)
         return profile_id
+
+    def _kind(self, event: EventDraft, profile_id: int) -> str:
+        # What was long ago comes as fast as it is read, and a wish to leave always counts.
+        if event.is_historical or event.concerns_suppression:
+            return EVENT
+        return NOISY_EVENT if self._floods.is_flood(profile_id, self._now) else EVENT
 
     def find(self, kind: str, value: str) -> int | None:
         """Return the profile of an identifier, this batch's links included."""
         if kind == PROFILE:
             return self._resolve(int(value))
-        found = self._links.get((kind, value))
+        found = self._links.get((kind, value)) if self._links else None
         if found is None:
+            # The store has followed its redirects: only this batch's may lead on.
             found = self._store.find(kind, value)
-        return None if found is None else self._resolve(found)
+            if found is None or not self._redirects:
+                return found
+        return self._resolve(found)
 
     def identifiers(self, profile_id: int) -> list[Identifier]:
         """Return the identifiers that point at a profile, this batch's links included."""

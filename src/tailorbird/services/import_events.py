@@ -21,8 +21,8 @@ from tailorbird.events.decode import Accepted, decode_item, spread
 from tailorbird.events.identifiers import DEFAULT_RULES, IdentityRules
 from tailorbird.events.refusal import Refusal
 from tailorbird.ports.clock import Clock
-from tailorbird.ports.log_writer import ACCEPTED, DUPLICATE, RETRY, EventDraft, LogWriter
-from tailorbird.services.ingest import draft_of
+from tailorbird.ports.log_writer import ACCEPTED, DUPLICATE, NOISY, RETRY, EventDraft, LogWriter
+from tailorbird.services.ingest import Standardise, draft_of
 
 EVENTS = "events"
 PEOPLE = "people"
@@ -32,7 +32,7 @@ BATCH_SIZE = 500
 _REFUSALS_SHOWN_MAX = 20
 _ATTEMPTS_MAX = 12
 _PAUSE_SECONDS_MAX = 5.0
-_WORDS = {ACCEPTED: "ok", DUPLICATE: "duplicate", RETRY: "retry"}
+_WORDS = {ACCEPTED: "ok", NOISY: "ok", DUPLICATE: "duplicate", RETRY: "retry"}
 
 # Columns by the names that exports use; the first that a row has counts.
 _COLUMNS: dict[str, tuple[str, ...]] = {
@@ -68,11 +68,13 @@ class HistoricalCollector:
         *,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
         rules: Callable[[], IdentityRules] = lambda: DEFAULT_RULES,
+        standardise: Standardise | None = None,
     ) -> None:
         self._writer = writer
         self._clock = clock
         self._pause = pause
         self._rules = rules
+        self._standardise = standardise
 
     async def __call__(self, messages: Sequence[Mapping[str, Any]]) -> list[Outcome]:
         """Append what is sound; offer again what the log does not take at once."""
@@ -90,9 +92,11 @@ class HistoricalCollector:
             )
             for message in messages
         ]
+        if self._standardise is not None:
+            decoded = self._standardise(decoded, ip=None, rules=rules)
         good = [one for one in decoded if isinstance(one, Accepted)]
         spread(good)
-        answers = iter(await self._append([draft_of(one) for one in good]))
+        answers = iter(await self._append([draft_of(one, now) for one in good]))
         return [
             Outcome(status=_WORDS[next(answers)])
             if isinstance(one, Accepted)

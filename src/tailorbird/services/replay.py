@@ -115,7 +115,7 @@ class Past:
         """Refuse: the past does not change."""
         raise AssertionError("a replay appends nothing")
 
-    def dedups_since(self, now: int) -> Iterator[int]:
+    def dedups_since(self, now: int) -> Iterator[tuple[int, int]]:
         """Refuse: nothing is appended, so nothing is deduplicated."""
         raise AssertionError("a replay appends nothing")
 

@@ -11,7 +11,8 @@ import msgspec
 from tailorbird.base.hashing import hash_text
 from tailorbird.base.numbers import unscaled
 from tailorbird.base.time import format_micros
-from tailorbird.events.decode import BATCH_ITEMS_MAX, decode_batch
+from tailorbird.events.decode import BATCH_ITEMS_MAX
+from tailorbird.events.documents import decode_batch
 from tailorbird.events.refusal import Refusal, Rule, excerpt
 from tailorbird.language.oracle import value_in
 from tailorbird.language.values import Lapse, Moment, Value

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from tailorbird.adapters.memory.state_store import MemoryStateStore
 from tailorbird.adapters.memory.suppression_store import MemorySuppressionStore
 from tailorbird.adapters.sqlite.dead_letters import SqliteDeadLetters
 from tailorbird.adapters.sqlite.ledger import SqliteLedger
+from tailorbird.bootstrap import open_places
 from tailorbird.delivery.suppression import changes_of
 from tailorbird.events.event import ACTIVATE, PARTITIONS, Activate, Event, decode_event, encode
 from tailorbird.ports.clock import ClockProblem
@@ -32,8 +34,10 @@ from tailorbird.services.feed import Feed
 from tailorbird.services.hooks.receive import Hooks
 from tailorbird.services.identity_rules import LiveRules, rules_of_version
 from tailorbird.services.ingest import Ingest
+from tailorbird.services.learned import Learned
 from tailorbird.services.query import Query
 from tailorbird.services.sources import LiveSources
+from tailorbird.services.standardise import LiveStandardiser
 from tailorbird.testing.building import DAY, START, journey, send, wait, workspace_of
 from tailorbird.web.api import ApiParts, make_api
 from tailorbird.web.app import WebApp, WebParts
@@ -100,15 +104,7 @@ class InProcessServer:
 
     def __post_init__(self) -> None:
         identity = MemoryIdentityStore()
-        suppression = MemorySuppressionStore()
-        self.appender = Appender(
-            self.log,
-            identity,
-            suppression,
-            self.clock,
-            changes_of,
-            rules_of=lambda version: rules_of_version(self.control, version),
-        )
+        self.appender = self._appender(identity)
         self.state = MemoryStateStore()
         self.engine = Engine(self.log, self.state, lambda _: WORKSPACE, is_strict=True)
         self.ledger = SqliteLedger(self.folder / "ledger.db", is_writer=True)
@@ -134,8 +130,13 @@ class InProcessServer:
         sessions = Sessions(
             lambda key: self.control.key_role(key) == "admin", TOKEN_KEY, lambda: self.seconds
         )
-        measures = Measures(query)
-        ingest = Ingest(self, self.clock, self.dead_letters, fresh_id, LiveRules(self.control))
+        rules, learned = LiveRules(self.control), Learned(self.control)
+        standardise = LiveStandardiser(
+            self.control, rules, partial(open_places, self.control), learned
+        )
+        measures = Measures(query, standardise.steps)
+        ingest = Ingest(self, self.clock, self.dead_letters, fresh_id, rules, standardise)
+        feed = Feed(self, self.clock, self.dead_letters, rules, standardise)
         self.secrets: dict[str, str] = {}
 
         def is_write_key(key: str) -> bool:
@@ -145,22 +146,32 @@ class InProcessServer:
         self.app = WebApp(
             WebParts(
                 collect=Collect(ingest, is_write_key, measures),
-                hooks=HookRoute(self._hooks(), measures),
+                hooks=HookRoute(self._hooks(feed), measures),
                 stream=self.stream,
                 tracking=Tracking(self, self.clock, TOKEN_KEY, fresh_id),
                 pages=Pages(sessions),
-                api=make_api(ApiParts(query, self.control, self, sessions), "0"),
+                api=make_api(ApiParts(query, self.control, self, sessions, learned), "0"),
                 query=query,
                 measures=measures,
                 sessions=sessions,
                 sources_status=dict,
                 is_writer_ready=self._is_ready,
                 fresh_id=fresh_id,
+                learned=learned,
             )
         )
 
-    def _hooks(self) -> Hooks:
-        feed = Feed(self, self.clock, self.dead_letters, LiveRules(self.control))
+    def _appender(self, identity: MemoryIdentityStore) -> Appender:
+        return Appender(
+            self.log,
+            identity,
+            MemorySuppressionStore(),
+            self.clock,
+            changes_of,
+            rules_of=lambda version: rules_of_version(self.control, version),
+        )
+
+    def _hooks(self, feed: Feed) -> Hooks:
         return Hooks(feed, LiveSources(self.control), self.secrets.get, lambda: self.seconds)
 
     # The port of the log's writer.

@@ -17,6 +17,7 @@ import structlog
 from litestar import Litestar
 
 from tailorbird.events.refusal import excerpt
+from tailorbird.services.learned import Learned
 from tailorbird.services.pull import WAITING
 from tailorbird.services.query import Query
 from tailorbird.web import documents
@@ -64,6 +65,7 @@ class WebParts:
     sources_status: Callable[[], dict[str, dict[str, Any]]]
     is_writer_ready: Callable[[], Any]
     fresh_id: Callable[[], str]
+    learned: Learned
 
 
 class WebApp:
@@ -73,6 +75,7 @@ class WebApp:
         self._parts = parts
         parts.api.state.report = _report
         self.live = Live(parts.query, parts.sessions)
+        self.learned = parts.learned
         self._document: bytes | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

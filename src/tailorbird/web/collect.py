@@ -5,6 +5,8 @@ from __future__ import annotations
 import binascii
 from base64 import b64decode
 from collections.abc import Callable
+from functools import lru_cache
+from ipaddress import ip_address
 
 from tailorbird.events.decode import REQUEST_BYTES_MAX
 from tailorbird.events.refusal import MENDS, Rule
@@ -39,6 +41,7 @@ CALLS = {
     "b": "batch",
     "import": "batch",
 }
+_FORWARDED_LENGTH_MAX = 500
 # Browsers may send from any shop's pages; the write key says for whom.
 CORS = (
     (b"access-control-allow-origin", b"*"),
@@ -94,12 +97,42 @@ class Collect:
             body,
             encoding=header(scope, b"content-encoding") or "",
             may_write=lambda inner: self._may_write(key, inner),
+            ip=lambda: sender_ip(scope),
         )
         self._measures.collected(call, answered)
         await _send(send, answered, request_id, headers)
 
     def _may_write(self, outer: str | None, inner: str | None) -> bool:
         return any(key is not None and self._is_write_key(key) for key in (outer, inner))
+
+
+def sender_ip(scope: Scope) -> str | None:
+    """Return the address that a request comes from.
+
+    Where a proxy of the same machine or network hands it over, that is the last public address of
+    X-Forwarded-For: what stands before it, the sender may have made up.
+    """
+    client = scope.get("client")
+    peer: str | None = client[0] if client else None
+    if peer is None or not _is_private(peer):
+        return peer
+    forwarded = header(scope, b"x-forwarded-for")
+    if not forwarded:
+        return None  # a place cannot be told of an address in a private network
+    for hop in reversed(forwarded[-_FORWARDED_LENGTH_MAX:].split(",")):
+        address = hop.strip()
+        if not _is_private(address):
+            return address
+    return None
+
+
+@lru_cache(maxsize=4_096)
+def _is_private(address: str) -> bool:
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return True
+    return found.is_private
 
 
 def key_of(scope: Scope) -> str | None:

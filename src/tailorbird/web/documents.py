@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from html import escape
 from typing import Any
 
@@ -14,6 +15,12 @@ _CALLS = {
     "group": "Say to which group somebody belongs: `groupId`, `traits`.",
     "alias": "Say that `previousId` is the same person as `userId`.",
     "batch": "Many calls at once: `batch`, a list of messages with a `type` each.",
+}
+# Paths of links in mails: method, what it does, the status of a good answer.
+_MAIL_LINKS = {
+    "/t/o/{token}": ("get", "The pixel of a mail: tells that it was opened", 200),
+    "/t/c/{token}": ("get", "A link of a mail: tells of the click and leads on", 302),
+    "/u/{token}": ("post", "Leave a topic with one click (RFC 8058); GET only asks", 200),
 }
 _STYLE = """
 :root{color-scheme:light dark;--ink:#1d2a33;--soft:#5d6b75;--line:#dfe3e6;--bg:#fff;--tint:#f5f7f8}
@@ -64,8 +71,12 @@ _STREAM = {
 
 
 def with_collect(schema: dict[str, Any]) -> dict[str, Any]:
-    """Add the routes that stand before the framework."""
+    """Add the routes that stand before the framework; a summary is a sentence, not a name."""
     paths = schema.setdefault("paths", {})
+    for methods in paths.values():
+        for operation in methods.values():
+            first = re.split(r"[.:;,] |[.:;,]$", operation.get("description", ""), maxsplit=1)[0]
+            operation["summary"] = first.replace("`", "") or operation.get("summary", "")
     for call, text in _CALLS.items():
         paths[f"/v1/{call}"] = {
             "post": {
@@ -86,6 +97,7 @@ def with_collect(schema: dict[str, Any]) -> dict[str, Any]:
                 },
             }
         }
+    _add_mail_links(paths)
     for path, text in (("/health", "Whether everything is ready"), ("/metrics", "Prometheus")):
         paths[path] = {
             "get": {
@@ -116,6 +128,23 @@ def with_collect(schema: dict[str, Any]) -> dict[str, Any]:
         body = {"type": "object", "required": ["now"], "properties": properties}
         clock["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
     return schema
+
+
+def _add_mail_links(paths: dict[str, Any]) -> None:
+    for path, (method, text, status) in _MAIL_LINKS.items():
+        paths.setdefault(path, {})[method] = {
+            "tags": ["links in mails"],
+            "summary": text,
+            "operationId": f"{method}_{path.removesuffix('/{token}').strip('/').replace('/', '_')}",
+            "security": [],
+            "parameters": [
+                {"name": "token", "in": "path", "required": True, "schema": {"type": "string"}}
+            ],
+            "responses": {
+                str(status): {"description": text},
+                "404": {"description": "the link was not made here or was cut off"},
+            },
+        }
 
 
 def page(document: bytes) -> bytes:

@@ -8,8 +8,9 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import structlog
 
@@ -24,6 +25,7 @@ from tailorbird.workspace.definitions import SourceDefinition
 
 LOOK_SECONDS = 0.5
 REPORT_SECONDS = 5.0
+LEARNED_SECONDS = 10.0
 
 _log = structlog.get_logger("sources")
 
@@ -79,23 +81,35 @@ async def _serve(settings: RoleSettings, stopped: asyncio.Event) -> None:
     # Two of them would read under one name, each what the other was given.
     ownership = bootstrap.own(settings.data, "sources")
     control, live = bootstrap.open_control(settings.data), open_sources(settings.data)
-    readers = Readers(open_feed(settings.data, settings.clock))
+    feed, learned = open_feed(settings.data, settings.clock)
+    readers = Readers(feed)
     calm_garbage_collector()
     _log.info("ready", pid=os.getpid())
-    said, said_at = "", float("-inf")
+    said, said_at, learned_at = "", float("-inf"), time.monotonic()
     while not stopped.is_set():
         await readers.follow(live.queues())
         statuses = readers.statuses()
         saying = json.dumps({name: asdict(one) for name, one in statuses.items()})
         if saying != said or time.monotonic() - said_at > REPORT_SECONDS:
             said, said_at = saying, time.monotonic()
-            report(control, statuses, time.time())
+            _keep(partial(report, control, statuses, time.time()))
+        if time.monotonic() - learned_at > LEARNED_SECONDS:
+            learned_at = time.monotonic()
+            _keep(learned.flush)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stopped.wait(), LOOK_SECONDS)
     await readers.stop()
+    _keep(learned.flush)
     control.close()
     ownership.release()
     _log.info("stopped")
+
+
+def _keep(act: Callable[[], None]) -> None:
+    try:
+        act()
+    except Exception as problem:  # noqa: BLE001  # a full disk; the next time may do better
+        _log.error("status_not_kept", reason=str(problem))
 
 
 if __name__ == "__main__":

@@ -123,6 +123,7 @@ async def _serve(settings: RoleSettings, stopped: asyncio.Event) -> None:
         changes_of,
         LiveRules(control)(),
         lambda version: rules_of_version(control, version),
+        bootstrap.open_seen_days(settings.data),
     )
 
     engines = [f"engine-{index}" for index in range(settings.engines)]
@@ -147,7 +148,7 @@ async def _serve(settings: RoleSettings, stopped: asyncio.Event) -> None:
     with nudged(settings, "writer", stopped) as news:
         ending = [
             asyncio.create_task(ticker.run(news, stopped)),
-            asyncio.create_task(_keep_short(server, log, stopped)),
+            asyncio.create_task(_keep_house(server, log, appender, stopped)),
             asyncio.create_task(stopped.wait()),
         ]
         await asyncio.wait([committing, *ending], return_when=asyncio.FIRST_COMPLETED)
@@ -177,8 +178,13 @@ def _mover_of(clock: Clock) -> Callable[[int], int]:
     return set_now
 
 
-async def _keep_short(server: WriterServer, log: SqliteEventLog, stopped: asyncio.Event) -> None:
-    """Keep the write-ahead log short: most of the work beside the commits, the rest between two."""
+async def _keep_house(
+    server: WriterServer, log: SqliteEventLog, appender: Appender, stopped: asyncio.Event
+) -> None:
+    """Keep the write-ahead log short, and put the keys of past days to rest.
+
+    A checkpoint does most of its work beside the commits, the rest between two.
+    """
     seen = 0
     while not stopped.is_set():
         with contextlib.suppress(asyncio.TimeoutError):
@@ -187,6 +193,8 @@ async def _keep_short(server: WriterServer, log: SqliteEventLog, stopped: asynci
             seen = server.commits
             await asyncio.to_thread(log.checkpoint)
             await server.between_commits(log.checkpoint)
+        if appender.has_days_over:
+            await asyncio.to_thread(appender.store_days)
 
 
 def _remove(path: Path) -> None:

@@ -18,7 +18,7 @@ from tailorbird.workspace.expressions import FILTER, Expression
 from tailorbird.workspace.names import hint
 
 EXPECTS = {SEGMENT: BOOLEAN, SCORE: NUMBER_TYPE, JOURNEY: BOOLEAN}
-OWN_TRAITS = ("email", "phone", "timezone", "locale", "consent")
+OWN_TRAITS = ("email", "phone", "timezone", "locale", "consent", "country_code", "region_code")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class Names:
     segment_nodes: Mapping[str, tree.Node] = field(default_factory=dict)
     score_nodes: Mapping[str, tree.Node | PointsScore] = field(default_factory=dict)
     schema: Mapping[str, Any] = field(default_factory=dict)
+    currencies: tuple[str, ...] = ()
 
     def of(self, kind: str) -> Mapping[str, Any]:
         """Return the definitions of a kind by name."""
@@ -178,6 +179,7 @@ def _scope(expression: Expression, names: Names, *, has_cycles: bool) -> Scope:
         scores=scores,
         interests=names.interests,
         lists=names.lists,
+        currencies=names.currencies,
     )
 
 

@@ -217,6 +217,7 @@ class WorkspaceSettings:
 
     name: str = "My workspace"
     timezone: str = "UTC"
+    currencies: tuple[str, ...] = ()
     base_url: str = "http://localhost:8000"
     from_name: str = ""
     from_address: str = ""
@@ -232,6 +233,9 @@ class WorkspaceSettings:
     phones_max: int = LIMITS["phone"]
     devices_max: int = LIMITS["device"]
     blocked_identifiers: tuple[str, ...] = ()
+    default_country: str = ""
+    place_file: str = ""
+    uses_sender_ip: bool = True
     is_sandbox: bool = False
     sandbox_addresses: tuple[str, ...] = ()
     demands_consent: bool = True  # marketing needs an explicit yes (else: no objection)

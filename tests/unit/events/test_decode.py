@@ -11,15 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tailorbird.base.time import format_micros, parse_micros
-from tailorbird.events.decode import (
-    CALLS,
-    Accepted,
-    decode_batch,
-    decode_body,
-    decode_item,
-    message_id_of,
-    spread,
-)
+from tailorbird.events.decode import CALLS, Accepted, decode_item, message_id_of, spread
+from tailorbird.events.documents import Batch, decode_batch, decode_body, sent_at_of
 from tailorbird.events.event import Event
 from tailorbird.events.refusal import MENDS, Refusal, Rule
 
@@ -270,7 +263,7 @@ def test_the_quick_way_equals_its_slow_twin(properties: dict[str, Any]) -> None:
     data = json.dumps({"event": "x", "userId": "u", "properties": properties}).encode()
     quick = accepted(data, "track")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tailorbird.events.decode._is_plain", lambda raw: False)
+        patch.setattr("tailorbird.events.decode._read_quickly", lambda raw: None)
         slow = accepted(data, "track")
     assert repr(quick.properties) == repr(slow.properties)
 
@@ -302,3 +295,17 @@ def test_any_json_in_any_field_is_accepted_or_refused(value: Any) -> None:
         found = decode(data)
         if isinstance(found, Accepted):
             assert len(found.event.name) > 0
+
+
+@pytest.mark.parametrize("bad", ['"\\ud800"', "NaN", "1e999", "[" * 900 + "]" * 900])
+def test_an_item_that_is_no_json_spoils_no_other_of_its_batch(bad: str) -> None:
+    good = '{"type":"track","event":"x","userId":"u"}'
+    data = f'{{"sentAt":"2026-01-05T09:00:00Z","batch":[{good},{{"type":{bad}}},{good}]}}'
+    body = decode_batch(data.encode())
+    assert isinstance(body, Batch)
+    assert body.batch is not None
+    found = [
+        decode_item(item, call=None, now=NOW, sent_at=None, fresh_id="f") for item in body.batch
+    ]
+    assert [isinstance(one, Accepted) for one in found] == [True, False, True]
+    assert sent_at_of(body) == parse_micros("2026-01-05T09:00:00Z")

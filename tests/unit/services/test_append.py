@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from tailorbird.adapters.files.seen_days import FileSeenDays
 from tailorbird.adapters.memory.event_log import MemoryEventLog
 from tailorbird.adapters.memory.identity_store import MemoryIdentityStore
 from tailorbird.adapters.memory.suppression_store import MemorySuppressionStore
@@ -174,3 +177,22 @@ def test_how_far_derived_stores_have_come_is_noted_now_and_then(
     fresh = MemoryIdentityStore()
     Appender(world.log, fresh, MemorySuppressionStore(), world.clock, changes_of)
     assert fresh.find("user_id", "u") == world.identity.find("user_id", "u")
+
+
+def test_a_message_sent_again_after_days_is_known(tmp_path: Path) -> None:
+    world, days = world_of(), FileSeenDays(tmp_path)
+    appender = Appender(
+        world.log, world.identity, world.suppression, world.clock, changes_of, days=days
+    )
+    world.clock.at = START
+    first = event_draft("viewed", "m1", START, "u")
+    assert appender.write([first])[0][0].status == "accepted"
+    world.clock.at = START + 4 * DAY
+    appender.write([event_draft("viewed", "m2", world.clock.at, "u")])
+    appender.store_days()
+    again = event_draft("viewed", "m1", START, "u")
+    again.is_late = True
+    assert appender.write([again])[0][0].status == "duplicate"
+    other = event_draft("viewed", "m3", START, "u")
+    other.is_late = True
+    assert appender.write([other])[0][0].status == "accepted"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import json
+import os
 import random
 from typing import Any
 
@@ -11,7 +13,9 @@ import pytest
 from tailorbird.testing.in_process import ADMIN, WRITE, InProcessServer
 from tailorbird.web.collect import CALLS
 
-SEED = 20_261_123
+SEED = int(os.environ.get("TAILORBIRD_SEED", "20261123"))
+# 20,000 requests and items in the normal run, a million with TAILORBIRD_EFFORT=50.
+EFFORT = int(os.environ.get("TAILORBIRD_EFFORT", "1"))
 BAD_HEADERS = (
     {"authorization": "Basic \xff"},
     {"authorization": "Basic =="},
@@ -132,7 +136,7 @@ def test_garbage_gets_an_answer_below_500_that_says_why(server: InProcessServer,
     server.publish()
     server.ask("POST", "/v1/identify", {"userId": "1", "traits": {"country": "CH"}}, WRITE)
     server.settle()
-    for _ in range(500):
+    for _ in range(1_500 * EFFORT):
         if rng.random() < 0.5:
             path = "/v1/" + rng.choice(list(CALLS))
         else:
@@ -148,4 +152,92 @@ def test_garbage_gets_an_answer_below_500_that_says_why(server: InProcessServer,
         if reply.status >= 400 and reply.headers["content-type"].startswith("application/json"):
             assert reply.json["request_id"], told
             assert {"field", "value", "rule", "message", "mend"} <= set(reply.error), told
+    assert server.ask("GET", "/health").status == 200
+
+
+def strange_value(rng: random.Random, depth: int = 0) -> Any:
+    """A value that some client might send for anything."""
+    if depth < 4 and rng.random() < 0.2:
+        items = [strange_value(rng, depth + 1) for _ in range(rng.randrange(4))]
+        return items if rng.random() < 0.5 else {f"k{i}": one for i, one in enumerate(items)}
+    return rng.choice(
+        (
+            None,
+            True,
+            "",
+            " ",
+            "null",
+            0,
+            -1,
+            1 << 70,
+            1.5,
+            1e300,
+            "track",
+            "e\u0301",
+            "\ud800",
+            "\x00",
+            "x" * rng.choice((10, 600, 40_000)),
+            "2026-01-05T09:00:00Z",
+            "0001-01-01",
+            "99999-01-01",
+            "a@b.example",
+            "+41 44 668 18 00",
+        )
+    )
+
+
+def strange_item(rng: random.Random) -> Any:
+    """A call with some of its fields replaced, left out or added."""
+    if rng.random() < 0.03:
+        return strange_value(rng)
+    item: dict[str, Any] = {
+        "type": rng.choice(("track", "track", "identify", "page", "screen", "group", "alias")),
+        "event": "Order Completed",
+        "userId": f"u{rng.randrange(20)}",
+        "anonymousId": f"a{rng.randrange(20)}",
+        "messageId": f"m{rng.randrange(1 << 40)}",
+        "timestamp": "2026-01-05T09:00:00Z",
+        "properties": {"revenue": 12.5, "products": [{"product_id": "p", "price": 3}]},
+        "traits": {"email": "a@b.example", "phone": "+41446681800"},
+        "context": {"ip": "203.0.113.7", "userAgent": "Mozilla/5.0", "timezone": "Europe/Zurich"},
+        "previousId": f"a{rng.randrange(20)}",
+        "groupId": "g",
+        "name": "Home",
+    }
+    for _ in range(rng.choice((0, 1, 1, 2, 4))):
+        key = rng.choice((*item, "originalTimestamp", "sentAt", "integrations", "k"))
+        if rng.random() < 0.3:
+            item.pop(key, None)
+        elif isinstance(item.get(key), dict) and rng.random() < 0.7:
+            item[key][rng.choice((*item[key], "k"))] = strange_value(rng)
+        else:
+            item[key] = strange_value(rng)
+    return item
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_of_each_item_it_is_told_what_became_of_it(server: InProcessServer, part: int) -> None:
+    """What is taken lies in the log, what is refused among the dead letters; nothing else is."""
+    rng = random.Random(SEED + part)
+    server.publish()
+    for _ in range(140 * EFFORT):
+        items = [strange_item(rng) for _ in range(rng.randrange(1, 40))]
+        before_log, before_letters = server.log.end(), sum(server.dead_letters.counts().values())
+        reply = server.ask("POST", "/v1/batch", json.dumps({"batch": items}).encode(), WRITE)
+        if reply.status == 413:
+            assert server.log.end() == before_log
+            assert sum(server.dead_letters.counts().values()) == before_letters + 1
+            continue
+        assert reply.status in (200, 400), reply
+        told = [one["status"] for one in reply.json["items"]]
+        assert len(told) == len(items)
+        refused = told.count("refused")
+        assert (reply.status == 400) == (refused > 0)
+        assert sum(server.dead_letters.counts().values()) - before_letters == refused
+        stored = server.log.read(before_log, 1_000)
+        assert sum(one.kind in ("event", "noisy") for one in stored) == told.count("ok")
+        for one in reply.json["items"]:
+            if one["status"] == "refused":
+                assert {"field", "value", "rule", "message", "mend"} <= set(one), one
+    server.settle()  # strictly: whatever was taken can be reduced
     assert server.ask("GET", "/health").status == 200

@@ -41,13 +41,13 @@ class MemoryEventLog:
                     break
         return found
 
-    def dedups_since(self, now: int) -> Iterator[int]:
-        """Yield deduplication keys, newest first."""
+    def dedups_since(self, now: int) -> Iterator[tuple[int, int]]:
+        """Yield stamps and deduplication keys, newest first."""
         for record, dedup in zip(reversed(self._records), reversed(self._dedups), strict=True):
             if record.now < now:
                 return
             if dedup:
-                yield dedup
+                yield record.now, dedup
 
     def last_now(self) -> int:
         """Return the stamp of the last record."""

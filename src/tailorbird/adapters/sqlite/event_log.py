@@ -98,8 +98,8 @@ class SqliteEventLog:
                 break
         return found
 
-    def dedups_since(self, now: int) -> Iterator[int]:
-        """Yield deduplication keys of records stamped at or after `now`, newest first."""
+    def dedups_since(self, now: int) -> Iterator[tuple[int, int]]:
+        """Yield stamps and deduplication keys, newest first; see the port."""
         self._look_for_files()
         sql = "SELECT now, dedup FROM record ORDER BY offset DESC"
         for _, path in reversed(self._files):
@@ -107,7 +107,7 @@ class SqliteEventLog:
                 if stamp < now:
                     return
                 if dedup:
-                    yield dedup
+                    yield stamp, dedup
 
     def end(self) -> int:
         """Return the last offset."""

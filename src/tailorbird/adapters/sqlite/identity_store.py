@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from tailorbird.adapters.sqlite.connection import connect, connect_reader, transaction
 
@@ -34,8 +33,8 @@ class SqliteIdentityStore:
     ) -> None:
         self._is_writer = is_writer
         self._remembered_max = remembered_max
-        self._found: OrderedDict[tuple[str, str], int] = OrderedDict()
-        self._winners: OrderedDict[int, int | None] = OrderedDict()
+        self._found: Remembered[tuple[str, str], int] = Remembered(remembered_max)
+        self._winners: Remembered[int, int] = Remembered(remembered_max)
         if is_writer:
             self._connection = connect(path, synchronous="NORMAL", migrations=_MIGRATIONS)
         else:
@@ -45,16 +44,16 @@ class SqliteIdentityStore:
         """Return the profile that an identifier points at, redirects followed."""
         key = (kind, value)
         known = self._found.get(key)
-        if known is not None:
-            self._found.move_to_end(key)
-            return self.resolve(known)
-        row = self._connection.execute(
-            "SELECT profile_id FROM identifier WHERE kind = ? AND value = ?", key
-        ).fetchone()
-        if row is None:
-            return None
-        self._remember(self._found, key, row[0])
-        return self.resolve(row[0])
+        if known is None:
+            row = self._connection.execute(
+                "SELECT profile_id FROM identifier WHERE kind = ? AND value = ?", key
+            ).fetchone()
+            if row is None:
+                return None
+            known = row[0]
+            if self._is_writer:
+                self._found.put(key, known)
+        return self.resolve(known)
 
     def identifiers(self, profile_id: int) -> list[tuple[str, str]]:
         """Return the identifiers that point at a profile, those of merged ones included."""
@@ -127,12 +126,14 @@ class SqliteIdentityStore:
             self._connection.execute(
                 "UPDATE progress SET value = ? WHERE name = 'offset'", (offset,)
             )
+        if not self._is_writer:
+            return
         for kind, value, profile_id, _ in links:
-            self._remember(self._found, (kind, value), profile_id)
+            self._found.put((kind, value), profile_id)
         for loser_id, winner_id, _ in merges:
-            self._remember(self._winners, loser_id, winner_id)
+            self._winners.put(loser_id, winner_id)
         for loser_id, _ in unmerges:
-            self._remember(self._winners, loser_id, None)
+            self._winners.put(loser_id, loser_id)
 
     def are_apart(self, left: int, right: int) -> bool:
         """Say whether a merge of these two was undone; see the port."""
@@ -142,8 +143,10 @@ class SqliteIdentityStore:
     def resolve(self, profile_id: int) -> int:
         """Follow redirects to the surviving id."""
         for _ in range(_REDIRECTS_MAX):
-            winner_id = self._winner(profile_id)
+            winner_id = self._winners.get(profile_id)
             if winner_id is None:
+                winner_id = self._winner(profile_id)
+            if winner_id == profile_id:
                 return profile_id
             profile_id = winner_id
         raise AssertionError(f"redirects of profile {profile_id} go in a circle")
@@ -164,25 +167,44 @@ class SqliteIdentityStore:
         row = self._connection.execute("SELECT value FROM progress WHERE name = 'offset'")
         return int(row.fetchone()[0])
 
-    def _winner(self, profile_id: int) -> int | None:
-        if profile_id in self._winners:
-            self._winners.move_to_end(profile_id)
-            return self._winners[profile_id]
+    def _winner(self, profile_id: int) -> int:
+        """Return what a profile went over to; itself where it did not."""
         row = self._connection.execute(
             "SELECT winner_id FROM redirect WHERE loser_id = ?", (profile_id,)
         ).fetchone()
-        winner_id = None if row is None else int(row[0])
-        self._remember(self._winners, profile_id, winner_id)
+        winner_id = profile_id if row is None else int(row[0])
+        if self._is_writer:
+            self._winners.put(profile_id, winner_id)
         return winner_id
-
-    def _remember(self, answers: OrderedDict[_Key, _Value], key: _Key, value: _Value) -> None:
-        if not self._is_writer:
-            return
-        answers[key] = value
-        answers.move_to_end(key)
-        if len(answers) > self._remembered_max:
-            answers.popitem(last=False)
 
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
+
+
+class Remembered(Generic[_Key, _Value]):
+    """A bounded dictionary that forgets what was not asked for in a while.
+
+    Two generations: what is found in the old one moves to the new one, and the old one goes when
+    the new one is full. Half the cost of putting each key found to the end.
+    """
+
+    def __init__(self, size_max: int) -> None:
+        self._half = max(size_max // 2, 1)
+        self._new: dict[_Key, _Value] = {}
+        self._old: dict[_Key, _Value] = {}
+
+    def get(self, key: _Key) -> _Value | None:
+        """Return what is remembered of a key."""
+        found = self._new.get(key)
+        if found is None and self._old:
+            found = self._old.get(key)
+            if found is not None:
+                self.put(key, found)
+        return found
+
+    def put(self, key: _Key, value: _Value) -> None:
+        """Remember a value."""
+        if len(self._new) >= self._half:
+            self._old, self._new = self._new, {}
+        self._new[key] = value

@@ -44,7 +44,7 @@ function spark(name, size) {
 
 function mailRows(mails) {
   if (!mails.length) return '<p class="empty">No mails yet. They appear here as journeys send them.</p>';
-  return `<table><tr><th>Mail</th><th>To</th><th>Journey</th><th class="n">When</th></tr>${mails
+  return `<table class="stack"><tr><th>Mail</th><th>To</th><th>Journey</th><th class="n">When</th></tr>${mails
     .map((m) => `<tr class="link" data-go="#/mails/${m.id}"><td><a href="#/mails/${m.id}">${text(m.subject || m.template)}</a><br>${badge(m.status)}</td><td class="small soft">${text(m.to || "no address")}</td><td class="small">${text(m.journey)}</td><td class="n small soft">${moment(m.finished_at || m.due_at)}</td></tr>`)
     .join("")}</table>`;
 }

@@ -1,0 +1,93 @@
+"""Which messages have come before: the deduplication keys of at least the last seven days.
+
+Those of today and yesterday lie in memory, where every event is looked up. Earlier days are asked
+only for an event that happened more than a day before it came: whatever came earlier happened
+earlier still. All of it is derived from the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from tailorbird.base.keyset import KeySet
+from tailorbird.base.time import DAY
+from tailorbird.ports.event_log import EventLog
+from tailorbird.ports.seen_days import SeenDays
+
+_KEYS_AT_ONCE = 500_000
+DAYS_KEPT = 8  # today included, so at least seven times 24 hours
+
+
+class Seen:
+    """Filled from the log at start. Time is the log's."""
+
+    def __init__(self, log: EventLog, stored: SeenDays | None) -> None:
+        self._stored = stored
+        self._today = log.last_now() // DAY
+        # Keys by day: today, yesterday, and the days that are over but not stored yet.
+        self._days = {self._today: KeySet(), self._today - 1: KeySet()}
+        if stored is not None:
+            first = self._today - DAYS_KEPT + 1
+            for day in set(range(first, self._today)) - stored.days():
+                self._days.setdefault(day, KeySet())
+        self._fill(log)
+        self._recent = (self._days[self._today], self._days[self._today - 1])
+
+    def __contains__(self, key: int) -> bool:
+        """Say whether a key came today or yesterday."""
+        today, yesterday = self._recent
+        return key in today or key in yesterday
+
+    def holds_late(self, key: int) -> bool:
+        """Say whether a key came on an earlier day."""
+        if any(key in keys for keys in list(self._days.values())):
+            return True
+        stored = self._stored
+        return stored is not None and any(stored.holds(day, key) for day in stored.days())
+
+    def add(self, keys: Collection[int], now: int) -> None:
+        """Remember keys that were stored at `now`."""
+        day = now // DAY
+        if day > self._today:
+            self._turn(day)
+        self._recent[0].update(keys)
+
+    @property
+    def has_days_over(self) -> bool:
+        """Whether `store_days` has something to do."""
+        if self._stored is None:
+            return False
+        return not (set(self._days) - {self._today} <= self._stored.days())
+
+    def store_days(self) -> None:
+        """Store the days that are over; may run in a thread beside all else."""
+        if self._stored is None:
+            return
+        today = self._today
+        for day in sorted(day for day in list(self._days) if day < today):
+            if day not in self._stored.days():
+                self._stored.store(day, self._days[day])
+            if day < today - 1:
+                del self._days[day]
+        self._stored.forget(today - DAYS_KEPT + 1)
+
+    def _fill(self, log: EventLog) -> None:
+        found: dict[int, list[int]] = {day: [] for day in self._days}
+        for stamp, key in log.dedups_since(min(found) * DAY):
+            keys = found.get(stamp // DAY)
+            if keys is None:
+                continue
+            keys.append(key)
+            if len(keys) == _KEYS_AT_ONCE:
+                self._days[stamp // DAY].update(keys)
+                keys.clear()
+        for day, keys in found.items():
+            self._days[day].update(keys)
+
+    def _turn(self, day: int) -> None:
+        if self._stored is None:
+            self._days = {one: keys for one, keys in self._days.items() if one >= day - 1}
+        yesterday = self._days.setdefault(day - 1, KeySet())
+        self._days[day] = KeySet()
+        self._recent = (self._days[day], yesterday)
+        self._today = day
