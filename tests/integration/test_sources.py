@@ -164,3 +164,21 @@ def test_without_a_writer_nothing_is_settled_and_it_is_told(broker: Broker, host
         until(lambda: len(events_in(host)) == len(published), 30)
         until(lambda: asyncio.run(broker.unsettled()) == 0, 30)
         until(lambda: status_of_queues(control, live, time.time)["orders"]["state"] == "running")
+
+
+# Kafka's consumers go on from their offsets, whatever became of the topic meanwhile.
+@pytest.mark.parametrize("broker", ["redis", "rabbitmq", "nats"], indirect=True)
+def test_what_was_deleted_and_made_anew_is_read_again(broker: Broker, host: Host) -> None:
+    def call(number: int) -> bytes:
+        text = {"type": "track", "userId": "u", "event": "e", "properties": {"n": number}}
+        return json.dumps(text).encode()
+
+    host.start("writer")
+    asyncio.run(broker.publish([call(1)]))
+    go_live(host, broker.source)
+    host.start("sources")
+    until(lambda: len(events_in(host)) == 1, 30)
+    asyncio.run(broker.delete())
+    time.sleep(1)
+    asyncio.run(broker.publish([call(2)]))
+    until(lambda: [one.properties["n"] for one in events_in(host)] == [1, 2], 40)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from tailorbird.workspace.definitions import SourceDefinition
 BATCH_SIZE = 500
 WAIT_SECONDS = 1.0
 TIMEOUT_SECONDS = 5
+# A consumer that was deleted gives nothing, and says nothing: so it is asked for.
+PROBE_SECONDS = 5.0
 
 
 async def open_source(definition: SourceDefinition, url: str) -> NatsSource:
@@ -100,6 +103,7 @@ class NatsSource:
         self._subscription = subscription
         self._problems = problems
         self._timeout = timeout
+        self._heard_at = time.monotonic()
 
     async def receive(self) -> Sequence[Delivery]:
         """Fetch the next messages."""
@@ -110,10 +114,21 @@ class NatsSource:
                 raise SourceProblem("nats: the connection is closed", is_retry_safe=True) from (
                     problem
                 )
+            await self._probe()
             return []
         except self._problems as problem:
             raise _translated(problem) from problem
+        self._heard_at = time.monotonic()
         return [_delivery(one) for one in found]
+
+    async def _probe(self) -> None:
+        if time.monotonic() - self._heard_at < PROBE_SECONDS:
+            return
+        try:
+            await self._subscription.consumer_info()
+        except self._problems as problem:
+            raise _translated(problem) from problem
+        self._heard_at = time.monotonic()
 
     async def settle(self, batch: Sequence[Delivery]) -> None:
         """Acknowledge messages, and wait until the server has read it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from tailorbird.workspace.definitions import SourceDefinition
 BATCH_SIZE = 500
 WAIT_SECONDS = 1.0
 TIMEOUT_SECONDS = 10.0
+# The server tells nobody who waits that a queue was deleted: so it is asked.
+PROBE_SECONDS = 5.0
 
 
 async def open_source(definition: SourceDefinition, url: str) -> RabbitSource:
@@ -50,7 +53,7 @@ async def open_source(definition: SourceDefinition, url: str) -> RabbitSource:
             channel = await connection.channel()
             queue = await channel.declare_queue(definition.place, durable=True)
         await channel.set_qos(prefetch_count=2 * BATCH_SIZE)
-        source = RabbitSource(connection, channel, problems)
+        source = RabbitSource(connection, channel, definition.place, problems)
         await queue.consume(source.take)
     except problems as problem:
         await connection.close()
@@ -74,11 +77,13 @@ class RabbitSource:
     """
 
     def __init__(
-        self, connection: Any, channel: Any, problems: tuple[type[Exception], ...]
+        self, connection: Any, channel: Any, place: str, problems: tuple[type[Exception], ...]
     ) -> None:
         # Any: the library's own types would have to be imported, and it is optional.
         self._connection = connection
         self._channel = channel
+        self._place = place
+        self._heard_at = time.monotonic()
         self._problems = problems
         self._waiting: asyncio.Queue[Any] = asyncio.Queue()
         channel.close_callbacks.add(self._on_close)
@@ -93,7 +98,9 @@ class RabbitSource:
             first = await asyncio.wait_for(self._waiting.get(), WAIT_SECONDS)
         except TimeoutError:
             self._refuse_if_gone(None)
+            await self._probe()
             return []
+        self._heard_at = time.monotonic()
         found = [first]
         while len(found) < BATCH_SIZE and not self._waiting.empty():
             found.append(self._waiting.get_nowait())
@@ -119,6 +126,19 @@ class RabbitSource:
             await how(batch[-1].token)
         except self._problems as problem:
             raise _translated(problem) from problem
+
+    async def _probe(self) -> None:
+        if time.monotonic() - self._heard_at < PROBE_SECONDS:
+            return
+        try:
+            found = await asyncio.wait_for(
+                self._channel.declare_queue(self._place, passive=True), TIMEOUT_SECONDS
+            )
+        except self._problems as problem:
+            raise _translated(problem) from problem
+        if not found.declaration_result.consumer_count:
+            raise SourceProblem("rabbitmq: the queue was made anew", is_retry_safe=True)
+        self._heard_at = time.monotonic()
 
     def _refuse_if_gone(self, one: Any) -> None:
         if isinstance(one, BaseException):

@@ -51,6 +51,10 @@ class Broker(ABC):
     async def unsettled(self) -> int:
         """Return how many messages were not settled by the group."""
 
+    @abstractmethod
+    async def delete(self) -> None:
+        """Delete the stream, queue or topic with all that lies in it."""
+
     def stop(self) -> None:
         """End it."""
         for process in reversed(self._processes):

@@ -101,6 +101,17 @@ class KafkaBroker(Broker):
             await one
         await producer.stop()
 
+    async def delete(self) -> None:
+        """Delete the topic."""
+        from aiokafka.admin import AIOKafkaAdminClient
+
+        admin = AIOKafkaAdminClient(bootstrap_servers=f"127.0.0.1:{self._port}")
+        await admin.start()
+        try:
+            await admin.delete_topics([PLACE])
+        finally:
+            await admin.close()
+
     async def unsettled(self) -> int:
         """Return the records after the group's offsets."""
         from aiokafka import AIOKafkaConsumer, TopicPartition

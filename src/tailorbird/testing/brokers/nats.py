@@ -37,6 +37,14 @@ class NatsBroker(Broker):
             await jetstream.publish("shop.orders", body)
         await client.close()
 
+    async def delete(self) -> None:
+        """Delete the stream."""
+        import nats
+
+        client = await nats.connect(f"nats://127.0.0.1:{self._port}")
+        await client.jetstream().delete_stream(PLACE)
+        await client.close()
+
     async def unsettled(self) -> int:
         """Return what waits for delivery and for an acknowledgement."""
         import nats

@@ -64,6 +64,14 @@ class RabbitBroker(Broker):
                 message = aio_pika.Message(body, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
                 await channel.default_exchange.publish(message, PLACE)
 
+    async def delete(self) -> None:
+        """Delete the queue."""
+        import aio_pika
+
+        async with await aio_pika.connect(f"amqp://guest:guest@127.0.0.1:{self._port}/") as one:
+            channel = await one.channel()
+            await channel.queue_delete(PLACE)
+
     async def unsettled(self) -> int:
         """Return the messages that are ready; those held by a consumer that ended are, too."""
         import aio_pika

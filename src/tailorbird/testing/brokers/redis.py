@@ -33,6 +33,13 @@ class RedisBroker(Broker):
             for body in bodies:
                 await client.xadd(PLACE, {"data": body})
 
+    async def delete(self) -> None:
+        """Delete the stream."""
+        from redis import asyncio as redis
+
+        async with redis.Redis(port=self._port, password="p@ss/word") as client:
+            await client.delete(PLACE)
+
     async def unsettled(self) -> int:
         """Return pending entries and those that nobody was given."""
         from redis import asyncio as redis
