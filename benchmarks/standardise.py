@@ -10,6 +10,8 @@ import json
 import time
 from collections.abc import Sequence
 
+import msgspec
+
 from benchmarks.table import Table
 from tailorbird.adapters.memory.control_store import MemoryControlStore
 from tailorbird.base.time import parse_micros
@@ -61,8 +63,10 @@ def run() -> None:
         table.add(name, _microseconds(items, _standardiser(with_plan=False)))
         if not is_identify:
             table.add(f"{name}; a plan of 3 properties", _microseconds(items, _standardiser()))
+    plain = [_item(number, True, False) for number in range(EVENTS)]
+    table.add("msgspec into dictionaries (baseline)", _baseline(plain))
     table.print()
-    _by_step([_item(number, True, False) for number in range(EVENTS)])
+    _by_step(plain)
 
 
 def _standardiser(*, with_plan: bool = True) -> Standardiser:
@@ -93,6 +97,16 @@ def _microseconds(items: Sequence[bytes], steps: Standardiser) -> float:
             steps(batch)
             spent += time.process_time() - begun
         best = min(best, spent)
+    return best / len(items) * 1e6
+
+
+def _baseline(items: Sequence[bytes]) -> float:
+    decode, best = msgspec.json.Decoder().decode, float("inf")
+    for _ in range(ROUNDS):
+        begun = time.process_time()
+        for item in items:
+            decode(item)
+        best = min(best, time.process_time() - begun)
     return best / len(items) * 1e6
 
 

@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 import msgspec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tailorbird.events import standardise as forms
@@ -77,6 +77,7 @@ def around(**given: Any) -> forms.Surroundings:
     )
 
 
+@settings(deadline=None)  # tables are read when first asked for
 @given(event=EVENTS)
 def test_standardising_twice_is_standardising_once(event: Event) -> None:
     assert forms.standardise(event, around()) is None
@@ -87,6 +88,7 @@ def test_standardising_twice_is_standardising_once(event: Event) -> None:
     assert encode(again) == encode(event)
 
 
+@settings(deadline=None)  # tables are read when first asked for
 @given(event=EVENTS)
 def test_what_was_sent_is_kept(event: Event) -> None:
     sent = copy.deepcopy(event)
@@ -105,6 +107,7 @@ def test_what_was_sent_is_kept(event: Event) -> None:
         assert kept.get(f"context.{key}", value) == value
 
 
+@settings(deadline=None)  # tables are read when first asked for
 @given(event=EVENTS, demand=st.sampled_from(Demand), kind=st.sampled_from(["string", "number"]))
 def test_a_plan_refuses_or_keeps_and_never_breaks(event: Event, demand: Demand, kind: str) -> None:
     expectation = Expectation(
@@ -118,6 +121,7 @@ def test_a_plan_refuses_or_keeps_and_never_breaks(event: Event, demand: Demand, 
         assert all(facts[key] for key in ("field", "rule", "message", "mend"))
 
 
+@settings(deadline=None)  # tables are read when first asked for
 @given(text=st.text(max_size=80))
 def test_no_text_breaks_a_form(text: str) -> None:
     for form in (forms.email, forms.country, forms.currency, forms.date, forms.instant):
@@ -132,6 +136,7 @@ def test_no_text_breaks_a_form(text: str) -> None:
     assert forms.event_name(forms.event_name(text)) == forms.event_name(text)
 
 
+@settings(deadline=None)  # tables are read when first asked for
 @given(traits=PARTS)
 def test_values_without_a_standard_form_identify_nobody(traits: dict[str, Any]) -> None:
     body = msgspec.json.encode({"type": "identify", "userId": "u-1", "traits": traits})

@@ -189,6 +189,16 @@ def open_places(control: ControlStore, place_file: str) -> Places:
     return MaxmindPlaces(Path(control.get(WORKSPACE_FOLDER) or ".") / place_file)
 
 
+def place_complaint(workspace: Path, place_file: str) -> str | None:
+    """Return what keeps a file of places from being read, or None."""
+    from tailorbird.adapters.maxmind.places import MaxmindPlaces
+
+    places = MaxmindPlaces(workspace / place_file)
+    places.look_up("192.0.2.1")
+    places.close()
+    return places.problem
+
+
 def open_dead_letters(data: Path) -> SqliteDeadLetters:
     """Open where refused items are kept."""
     return SqliteDeadLetters(data / "dead_letters.db")

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import structlog
 
-from tailorbird.events.decode import Accepted, identifiers_of
+from tailorbird.events.decode import Accepted
 from tailorbird.events.event import Event
-from tailorbird.events.identifiers import DEFAULT_RULES, IdentityRules
+from tailorbird.events.identifiers import DEFAULT_RULES, IdentityRules, kind_of
 from tailorbird.events.refusal import Refusal
 from tailorbird.events.standardise import STEPS, Surroundings, Way, close, way_of
 from tailorbird.ports.control_store import ControlStore
@@ -30,7 +30,7 @@ TIMED_EVERY = 64
 SHAPES_MAX = 4_096
 SHAPE_LENGTH_MAX = 4_096  # characters of the names of one
 
-_IDENTIFYING = frozenset({"email", "phone"})
+_IDENTIFYING = ("email", "phone")
 
 _log = structlog.get_logger("standardise")
 
@@ -175,8 +175,8 @@ class Standardiser:
         if refusal is not None:
             around.sent, around.unfit = {}, {}
             return
-        is_known_anew = event.type == "identify" and not _IDENTIFYING.isdisjoint(
-            (*around.sent, *around.unfit)
+        is_known_anew = event.type == "identify" and any(
+            kind in around.sent or kind in around.unfit for kind in _IDENTIFYING
         )
         self.unfit.update(around.unfit.values())
         close(event, around)
@@ -192,18 +192,28 @@ class Standardiser:
 
 
 def _identify_anew(accepted: Accepted, rules: IdentityRules) -> None:
-    """Let standard values identify, and none that has no standard form."""
+    """Let standard values identify, and none that has no standard form.
+
+    The same as `identifiers_of` of the standard event, at a third of the cost; a test holds them
+    equal.
+    """
     event = accepted.event
     unfit, sent = event.unfit or {}, event.as_sent or {}
-    kept = [one for one in accepted.identifiers if one[0] not in unfit]
-    found = (
-        ("email", str(event.properties["email"]).lower()) if "email" in sent else None,
-        ("phone", event.properties["phone"]) if "phone" in sent else None,
-    )
-    if all(one is None or one in kept for one in found):
-        accepted.identifiers = kept
-    else:
-        accepted.identifiers = [one for one in identifiers_of(event, rules) if one[0] not in unfit]
+    found = [one for one in accepted.identifiers if one[0] not in unfit]
+    for kind in _IDENTIFYING:
+        if kind not in sent:
+            continue
+        value = str(event.properties[kind])
+        new = (kind, value.lower() if kind == "email" else value)
+        if new in found:
+            continue
+        found = [one for one in found if one[0] != kind]
+        if rules.identifies(new):
+            strength = {one: place for place, one in enumerate(rules.limits)}
+            mine = strength[kind]
+            weaker = (i for i, one in enumerate(found) if strength.get(kind_of(one[0]), 0) > mine)
+            found.insert(next(weaker, len(found)), new)
+    accepted.identifiers = found
 
 
 class LiveStandardiser:

@@ -39,6 +39,7 @@ from tailorbird.web.live import Live
 from tailorbird.web.measures import Measures
 from tailorbird.web.pages import Pages
 from tailorbird.web.sessions import Sessions
+from tailorbird.web.snippet import Snippet
 from tailorbird.web.stream import PATH as STREAM
 from tailorbird.web.stream import Stream
 from tailorbird.web.tracking import Tracking
@@ -75,6 +76,7 @@ class WebApp:
         self._parts = parts
         parts.api.state.report = _report
         self.live = Live(parts.query, parts.sessions)
+        self._snippet = Snippet()
         self.learned = parts.learned
         self._document: bytes | None = None
 
@@ -144,6 +146,12 @@ class WebApp:
                 # The browser library's measures of itself: taken, not kept.
                 await answer_json(send, 200, {"success": True}, CORS)
                 return "metrics"
+            if path == "/v1/tailorbird.js":
+                await self._snippet.handle(scope, send)
+                return "snippet"
+            if path.startswith("/v1/pixel/"):
+                await parts.collect.handle_pixel(path[10:], scope, send)
+                return "pixel"
             settings = _SETTINGS.fullmatch(path)
             if settings:
                 await self._settings(settings[1], send)

@@ -7,6 +7,7 @@ from base64 import b64decode
 from collections.abc import Callable
 from functools import lru_cache
 from ipaddress import ip_address
+from urllib.parse import parse_qs
 
 from tailorbird.events.decode import REQUEST_BYTES_MAX
 from tailorbird.events.refusal import MENDS, Rule
@@ -41,12 +42,20 @@ CALLS = {
     "b": "batch",
     "import": "batch",
 }
+PIXEL_CALLS = frozenset({"identify", "track", "page", "screen", "group", "alias", "i", "t", "p"})
+PIXEL = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
+_NO_STORE = ((b"cache-control", b"no-store"), (b"access-control-allow-origin", b"*"))
 _FORWARDED_LENGTH_MAX = 500
 # Browsers may send from any shop's pages; the write key says for whom.
 CORS = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-methods", b"POST, GET, OPTIONS"),
-    (b"access-control-allow-headers", b"authorization, content-type, content-encoding"),
+    # Segment's browser library sends X-Retry-Count with what it sends again, and reads Retry-After.
+    (
+        b"access-control-allow-headers",
+        b"authorization, content-type, content-encoding, x-retry-count, x-request-id",
+    ),
+    (b"access-control-expose-headers", b"retry-after, x-request-id"),
     (b"access-control-max-age", b"86400"),
 )
 
@@ -102,8 +111,46 @@ class Collect:
         self._measures.collected(call, answered)
         await _send(send, answered, request_id, headers)
 
+    async def handle_pixel(self, call: str, scope: Scope, send: Send) -> None:
+        """Answer a request to /v1/pixel/CALL?data=..., base64 of a call's JSON, with a pixel.
+
+        It is for pages without scripts: the status tells what became of the event.
+        """
+        if call not in PIXEL_CALLS or scope["method"] not in ("GET", "HEAD"):
+            await answer(send, 404, PIXEL, "image/gif", _NO_STORE)
+            return
+        if scope["method"] == "HEAD":
+            await answer(send, 200, PIXEL, "image/gif", _NO_STORE)
+            return
+        data = parse_qs(scope["query_string"].decode("latin-1")).get("data", [""])[0]
+        answered = await self._ingest.call(
+            CALLS[call],
+            _from_base64(data),
+            may_write=lambda inner: self._may_write(None, inner),
+            source="pixel",
+            ip=lambda: sender_ip(scope),
+        )
+        self._measures.collected(CALLS[call], answered)
+        headers = (*_NO_STORE, (b"x-tailorbird", _told(answered).encode("ascii", "replace")))
+        await answer(send, answered.status, PIXEL, "image/gif", headers)
+
     def _may_write(self, outer: str | None, inner: str | None) -> bool:
         return any(key is not None and self._is_write_key(key) for key in (outer, inner))
+
+
+def _from_base64(text: str) -> bytes:
+    """Return the bytes of base64 in either alphabet, with or without padding; else the text."""
+    plain = text.strip().replace(" ", "+").replace("-", "+").replace("_", "/").rstrip("=")
+    try:
+        return b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return text.encode("utf-8", "replace")  # the refusal shows what came
+
+
+def _told(answered: Answered) -> str:
+    error = answered.body.get("error")
+    told = "ok" if error is None else f"{error['field']}: {error['message']} {error['mend']}"
+    return " ".join(told.split())[:400]
 
 
 def sender_ip(scope: Scope) -> str | None:
@@ -156,5 +203,9 @@ async def _send(
 ) -> None:
     if answered.status in (429, 503):
         headers = (*headers, (b"retry-after", str(RETRY_AFTER_SECONDS).encode()))
+    error = answered.body.get("error")
+    if error is not None:
+        # Segment's and RudderStack's libraries look for these two, and tell them to the developer.
+        answered.body.update(code=error["rule"], message=error["message"])
     answered.body["request_id"] = request_id
     await answer_json(send, answered.status, answered.body, headers)

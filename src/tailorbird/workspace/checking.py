@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tailorbird.base.problems import Problem
+from tailorbird.events.standardise.plans import OWN_TRAITS
 from tailorbird.language import tree
 from tailorbird.language.doubts import find_doubts
 from tailorbird.language.grammar import BOOLEAN, NUMBER_TYPE
@@ -18,7 +19,6 @@ from tailorbird.workspace.expressions import FILTER, Expression
 from tailorbird.workspace.names import hint
 
 EXPECTS = {SEGMENT: BOOLEAN, SCORE: NUMBER_TYPE, JOURNEY: BOOLEAN}
-OWN_TRAITS = ("email", "phone", "timezone", "locale", "consent", "country_code", "region_code")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,10 @@ mails may speak of "United Kingdom".
 from __future__ import annotations
 
 from functools import cache, lru_cache
+from importlib.resources import files
 from typing import Any
+
+import msgspec
 
 from tailorbird.events.event import Event
 from tailorbird.events.standardise.step import TEXT_LENGTH_MAX, Surroundings, Unfit
@@ -93,19 +96,26 @@ def _region(text: str, of: str) -> str | None:
     return second if second in codes else names.get((of, folded(text)))
 
 
+class _Subdivision(msgspec.Struct):
+    code: str
+    name: str
+    parent: str | None = None
+
+
 @cache
 def _regions() -> tuple[frozenset[str], dict[tuple[str, str], str]]:
     """Return all codes, and codes by country and folded name."""
-    import pycountry
-
+    # pycountry's objects of five thousand regions take 5 MB; its file, read once, takes none.
+    data = (files("pycountry") / "databases" / "iso3166-2.json").read_bytes()
+    listed = msgspec.json.decode(data, type=dict[str, list[_Subdivision]])["3166-2"]
     names: dict[tuple[str, str], str] = {}
     # A region and a province within may share a name: what stands higher is meant.
-    regions = sorted(pycountry.subdivisions, key=lambda one: one.parent_code is not None)
+    regions = sorted(listed, key=lambda one: (one.parent is not None, one.code))
     for one in regions:
-        names.setdefault((one.country_code, folded(one.name)), one.code)
+        names.setdefault((one.code[:2], folded(one.name)), one.code)
     for one in regions:
         for part in _parts(one.name):
-            names.setdefault((one.country_code, folded(part)), one.code)
+            names.setdefault((one.code[:2], folded(part)), one.code)
     return frozenset(one.code for one in regions), names
 
 

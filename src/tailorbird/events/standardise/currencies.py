@@ -46,9 +46,15 @@ def _codes() -> dict[str, str]:
     return {**names, **codes}
 
 
+# Codes found to be standard; there are fewer than two hundred.
+_fine: set[str] = set()
+
+
 def standardise_currency(event: Event, at: Surroundings) -> bool:
     """Standardise `currency` of properties and traits."""
     given = event.properties.get("currency")
+    if given.__class__ is str and given in _fine:
+        return True
     if given is None or given == "":
         return False
     found = currency(given) if isinstance(given, str) else None
@@ -57,4 +63,6 @@ def standardise_currency(event: Event, at: Surroundings) -> bool:
     elif found != given:
         at.replaced("currency", given)
         event.properties["currency"] = found
+    else:
+        _fine.add(found)
     return True

@@ -69,8 +69,8 @@ class Plan:
 
 
 NO_PLAN = Plan()
-# Steps put these beside what was sent: no plan has to list them.
-ADDED = frozenset({"country_code", "region_code"})
+# Traits that mean something here, and those that steps put beside: no plan has to list them.
+OWN_TRAITS = ("email", "phone", "timezone", "locale", "consent", "country_code", "region_code")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ def hold_to_plan(event: Event, at: Surroundings) -> bool | Refusal:
             return refusal
     if expectation.refuses_unknown:
         for name in event.properties:
-            if name not in expectation.names and name not in ADDED:
+            if name not in expectation.names and (part != "traits" or name not in OWN_TRAITS):
                 detail = f"{part}.{excerpt(name)} is not in the tracking plan of {event.name}"
                 value = excerpt(event.properties[name])
                 return Refusal(Rule.PLAN_UNKNOWN, f"{part}.{excerpt(name)}", value, detail)

@@ -18,6 +18,7 @@ from tailorbird.events.standardise.plans import (
     Expected,
     Plan,
 )
+from tailorbird.language.scope import BUILT_IN_EVENTS
 from tailorbird.workspace.sections import Scalar, Section, compose
 from tailorbird.workspace.source import Source
 
@@ -60,8 +61,11 @@ def plan_of(schema: Mapping[str, Any]) -> Plan:
         return NO_PLAN
     refuses_traits = schema["unknown_traits"] == "refuse"
     traits = _expectation(schema["traits"], schema["trait_rules"], refuses_unknown=refuses_traits)
+    # What we act upon ourselves, such as a consent withdrawn, is no plan's to refuse.
+    own = {name: Expectation() for name in BUILT_IN_EVENTS}
     return Plan(
-        events={
+        events=own
+        | {
             name: _expectation(
                 one["properties"], one["rules"], refuses_unknown=one["unknown"] == "refuse"
             )
