@@ -56,6 +56,7 @@ def check(
         ("segment", workspace.segments),
         ("score", workspace.scores),
         ("interest", workspace.interests),
+        ("source", workspace.sources),
         ("journey", workspace.journeys),
         ("template", workspace.templates),
         ("list", workspace.lists),

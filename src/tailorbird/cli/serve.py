@@ -18,7 +18,7 @@ from tailorbird.worker import supervisor
 from tailorbird.worker.publisher import keep_published
 from tailorbird.worker.settings import RoleSettings
 
-Role = Literal["writer", "engine", "deliver", "web"]
+Role = Literal["writer", "engine", "deliver", "web", "sources"]
 
 
 def serve(
@@ -36,9 +36,10 @@ def serve(
 ) -> int:
     """Run the server of a workspace until Ctrl-C or SIGTERM.
 
-    All roles run as processes of their own: the log's writer, the engines, the delivery of mail
-    and the web server. A change of the workspace's files goes live without a restart; while a file
-    is broken the version before stays live. `GET /health` answers 200 once everything is ready.
+    All roles run as processes of their own: the log's writer, the engines, the delivery of mail,
+    the web server and, where the workspace has any, the reading of queues. A change of the
+    workspace's files goes live without a restart; while a file is broken the version before stays
+    live. `GET /health` answers 200 once everything is ready.
 
     ```
     tailorbird serve --workspace shop --data shop-data --port 8000

@@ -82,6 +82,13 @@ def value_at(
     return _Moment(events, now, person or Person()).value(node)
 
 
+def value_in(node: tree.Node, item: Mapping[str, Any], now: int) -> Value:
+    """Return the value of a filter's expression for one plain JSON object, nobody's yet."""
+    moment = _Moment([], now, Person())
+    moment.look_at(item)
+    return moment.value(node)
+
+
 class _Moment:
     """One person at one instant."""
 
@@ -91,7 +98,11 @@ class _Moment:
         self.person = person
         self._asking: tuple[tuple[str, str], ...] = ()
         # The event, and the item of a list on it, that a filter looks at.
-        self._filtered: tuple[Event, Any] | None = None
+        self._filtered: tuple[Event | None, Any] | None = None
+
+    def look_at(self, item: Any) -> None:
+        """Let properties be those of a JSON object."""
+        self._filtered = (None, item)
 
     def truth(self, node: tree.Node) -> bool:
         """Say whether a condition holds; what is missing does not."""
@@ -223,7 +234,7 @@ class _Moment:
             if self._filtered is None:
                 return None
             event, item = self._filtered
-            if item is not None:
+            if item is not None or event is None:
                 return from_json(lookup(item, node.parts))
             return from_json(event_property(event.properties, event.context, node.parts))
         match node.root:

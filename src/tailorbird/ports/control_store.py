@@ -8,6 +8,8 @@ from typing import Protocol
 # Keys that one role sets and others read: JSON {"reachable", "reason"}, and "1" while stopped.
 MAIL_STATUS = "mail_status"
 SENDING_STOPPED = "sending_stopped"
+# JSON {"at", "sources": {name: how it is doing}}, set by the role that reads queues.
+SOURCES_STATUS = "sources_status"
 
 
 class ControlStore(Protocol):

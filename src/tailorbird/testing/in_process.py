@@ -30,18 +30,23 @@ from tailorbird.ports.event_log import Draft
 from tailorbird.ports.log_writer import RETRY, Answer, EventDraft
 from tailorbird.services.advance import Engine
 from tailorbird.services.append import Appender
+from tailorbird.services.feed import Feed
+from tailorbird.services.hooks.receive import Hooks
 from tailorbird.services.identity_rules import LiveRules, rules_of_version
 from tailorbird.services.ingest import Ingest
 from tailorbird.services.learned import Learned
 from tailorbird.services.query import Query
+from tailorbird.services.sources import LiveSources
 from tailorbird.services.standardise import LiveStandardiser
 from tailorbird.testing.building import DAY, START, journey, send, wait, workspace_of
 from tailorbird.web.api import ApiParts, make_api
 from tailorbird.web.app import WebApp, WebParts
 from tailorbird.web.collect import Collect
+from tailorbird.web.hooks import HookRoute
 from tailorbird.web.measures import Measures
 from tailorbird.web.pages import Pages
 from tailorbird.web.sessions import Sessions
+from tailorbird.web.stream import Stream
 from tailorbird.web.tracking import Tracking
 
 WRITE = {"authorization": "Bearer wk"}
@@ -99,15 +104,7 @@ class InProcessServer:
 
     def __post_init__(self) -> None:
         identity = MemoryIdentityStore()
-        suppression = MemorySuppressionStore()
-        self.appender = Appender(
-            self.log,
-            identity,
-            suppression,
-            self.clock,
-            changes_of,
-            rules_of=lambda version: rules_of_version(self.control, version),
-        )
+        self.appender = self._appender(identity)
         self.state = MemoryStateStore()
         self.engine = Engine(self.log, self.state, lambda _: WORKSPACE, is_strict=True)
         self.ledger = SqliteLedger(self.folder / "ledger.db", is_writer=True)
@@ -139,22 +136,43 @@ class InProcessServer:
         )
         measures = Measures(query, standardise.steps)
         ingest = Ingest(self, self.clock, self.dead_letters, fresh_id, rules, standardise)
+        feed = Feed(self, self.clock, self.dead_letters, rules, standardise)
+        self.secrets: dict[str, str] = {}
+
+        def is_write_key(key: str) -> bool:
+            return self.control.key_role(key) is not None
+
+        self.stream = Stream(ingest, is_write_key, measures, fresh_id)
         self.app = WebApp(
             WebParts(
-                collect=Collect(
-                    ingest, lambda key: self.control.key_role(key) is not None, measures
-                ),
+                collect=Collect(ingest, is_write_key, measures),
+                hooks=HookRoute(self._hooks(feed), measures),
+                stream=self.stream,
                 tracking=Tracking(self, self.clock, TOKEN_KEY, fresh_id),
                 pages=Pages(sessions),
                 api=make_api(ApiParts(query, self.control, self, sessions, learned), "0"),
                 query=query,
                 measures=measures,
                 sessions=sessions,
+                sources_status=dict,
                 is_writer_ready=self._is_ready,
                 fresh_id=fresh_id,
                 learned=learned,
             )
         )
+
+    def _appender(self, identity: MemoryIdentityStore) -> Appender:
+        return Appender(
+            self.log,
+            identity,
+            MemorySuppressionStore(),
+            self.clock,
+            changes_of,
+            rules_of=lambda version: rules_of_version(self.control, version),
+        )
+
+    def _hooks(self, feed: Feed) -> Hooks:
+        return Hooks(feed, LiveSources(self.control), self.secrets.get, lambda: self.seconds)
 
     # The port of the log's writer.
 

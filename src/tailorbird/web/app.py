@@ -18,6 +18,7 @@ from litestar import Litestar
 
 from tailorbird.events.refusal import excerpt
 from tailorbird.services.learned import Learned
+from tailorbird.services.pull import WAITING
 from tailorbird.services.query import Query
 from tailorbird.web import documents
 from tailorbird.web.answers import (
@@ -32,11 +33,15 @@ from tailorbird.web.answers import (
 )
 from tailorbird.web.api import PROFILES
 from tailorbird.web.collect import CALLS, CORS, Collect
+from tailorbird.web.hooks import PATH as HOOKS
+from tailorbird.web.hooks import HookRoute
 from tailorbird.web.live import Live
 from tailorbird.web.measures import Measures
 from tailorbird.web.pages import Pages
 from tailorbird.web.sessions import Sessions
 from tailorbird.web.snippet import Snippet
+from tailorbird.web.stream import PATH as STREAM
+from tailorbird.web.stream import Stream
 from tailorbird.web.tracking import Tracking
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -50,12 +55,15 @@ class WebParts:
     """What the callable hands requests to."""
 
     collect: Collect
+    hooks: HookRoute
+    stream: Stream
     tracking: Tracking
     pages: Pages
     api: Litestar
     query: Query
     measures: Measures
     sessions: Sessions
+    sources_status: Callable[[], dict[str, dict[str, Any]]]
     is_writer_ready: Callable[[], Any]
     fresh_id: Callable[[], str]
     learned: Learned
@@ -74,6 +82,9 @@ class WebApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
+        if scope["type"] == "websocket" and scope["path"] == STREAM:
+            await self._parts.stream.handle(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self._parts.api(scope, receive, send)  # type: ignore[arg-type]  # same protocol
             return
@@ -111,6 +122,12 @@ class WebApp:
         finally:
             self._parts.measures.answered(route, status, time.perf_counter() - begun)
 
+    async def close(self) -> None:
+        """End what stays open between requests, so that the server can stop."""
+        self.live.close()
+        self._parts.stream.close()
+        await self._parts.stream.closed()
+
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> str:
         path: str = scope["path"]
         parts = self._parts
@@ -119,6 +136,9 @@ class WebApp:
             if call is not None:
                 await parts.collect.handle(call, scope, receive, send)
                 return "collect"
+            if path.startswith(HOOKS):
+                await parts.hooks.handle(scope, receive, send)
+                return "hooks"
             if path == "/v1/live":
                 await self.live.handle(scope, receive, send)
                 return "live"
@@ -183,13 +203,23 @@ class WebApp:
         }
         is_ready = is_writing and are_engines_ready and workspace["version"] is not None
         is_broken = any(one.get("severity") == "error" for one in workspace["problems"])
-        is_well = mail["reachable"] is not False and not is_broken and not concerns["poisoned"]
+        sources = parts.sources_status()
+        is_reading = all(one["state"] != WAITING for one in sources.values())
+        if sources:
+            roles["sources"] = {"ready": is_reading}
+        is_well = (
+            is_reading
+            and mail["reachable"] is not False
+            and not is_broken
+            and not concerns["poisoned"]
+        )
         body = {
             "status": ("ok" if is_well else "degraded") if is_ready else "starting",
             "roles": roles,
             "mail": mail,
             "workspace": workspace,
             "concerns": concerns,
+            "sources": sources,
         }
         await answer_json(send, 200 if is_ready else 503, body)
 

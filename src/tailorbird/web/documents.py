@@ -35,6 +35,41 @@ td,th{text-align:left;padding:.1rem .9rem .1rem 0;font-size:.9rem;vertical-align
 """
 
 
+_HOOK = {
+    "post": {
+        "tags": ["collect"],
+        "summary": "A webhook of the workspace's sources, signed as its sender signs.",
+        "operationId": "post_hook",
+        "security": [],
+        "parameters": [
+            {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"type": "object"}}},
+        },
+        "responses": {
+            "200": {"description": "stored, known already, or none of ours"},
+            "400": {"description": "no event; it is kept among the dead letters"},
+            "401": {"description": "the signature is missing, wrong or too old"},
+            "404": {"description": "there is no such webhook"},
+            "413": {"description": "too large"},
+            "503": {"description": "not stored, or its secret is not set; send again"},
+        },
+    }
+}
+_STREAM = {
+    "get": {
+        "tags": ["collect"],
+        "summary": "A WebSocket on which each message is a call or a batch, answered one by one.",
+        "operationId": "get_stream",
+        "security": [],
+        "parameters": [{"name": "write_key", "in": "query", "schema": {"type": "string"}}],
+        "responses": {"101": {"description": "the WebSocket is open"}},
+    }
+}
+
+
 def with_collect(schema: dict[str, Any]) -> dict[str, Any]:
     """Add the routes that stand before the framework; a summary is a sentence, not a name."""
     paths = schema.setdefault("paths", {})
@@ -85,6 +120,8 @@ def with_collect(schema: dict[str, Any]) -> dict[str, Any]:
             },
         }
     }
+    paths["/v1/hooks/{name}"] = _HOOK
+    paths["/v1/stream"] = _STREAM
     clock = paths.get("/v1/clock", {}).get("post")
     if clock is not None:
         properties = {"now": {"type": "string", "format": "date-time"}}

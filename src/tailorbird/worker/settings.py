@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-ROLES = ("writer", "engine", "deliver", "web")
+ROLES = ("writer", "engine", "deliver", "web", "sources")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

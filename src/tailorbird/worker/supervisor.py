@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from tailorbird import bootstrap
+from tailorbird.bootstrap.sources import open_sources
+from tailorbird.services.sources import LiveSources
 from tailorbird.worker.logs import configure_logs
 from tailorbird.worker.settings import ROLES, RoleSettings
 
@@ -26,6 +28,8 @@ STEADY_SECONDS = 60.0
 STOP_SECONDS_MAX = 20.0
 _WRITER_READY_SECONDS_MAX = 30.0
 _LOOK_SECONDS = 0.1
+# Queues may come and go with each version of the workspace.
+_SOURCES_SECONDS = 0.5
 
 _log = structlog.get_logger("supervisor")
 
@@ -55,6 +59,8 @@ class Supervisor:
         self._background = background
         self._children: list[_Child] = []
         self._stop = threading.Event()
+        self._sources: LiveSources | None = None
+        self._sources_at = 0.0
 
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT; return the exit code."""
@@ -70,6 +76,7 @@ class Supervisor:
             self._start_all(threads)
             while not self._stop.wait(_LOOK_SECONDS):
                 self._look_after()
+                self._look_for_sources()
         finally:
             self._stop.set()
             self._stop_all()
@@ -142,20 +149,39 @@ class Supervisor:
                 child.process = self._start(child.role, child.settings).process
                 child.restart_at, child.started_at = 0.0, now
 
+    def _look_for_sources(self) -> None:
+        """Run the role `sources` exactly while the live version reads queues."""
+        now = time.monotonic()
+        if "sources" not in self._roles or now - self._sources_at < _SOURCES_SECONDS:
+            return
+        self._sources_at = now
+        if self._sources is None:
+            self._sources = open_sources(self._settings.data)
+        is_wanted = bool(self._sources.queues())
+        running = [child for child in self._children if child.role == "sources"]
+        if is_wanted and not running:
+            self._children.append(self._start("sources", self._settings))
+        elif running and not is_wanted:
+            self._end("sources")
+            self._children = [child for child in self._children if child.role != "sources"]
+
     def _stop_all(self) -> None:
-        for role in ("web", "deliver", "engine", "writer"):
-            going = [child for child in self._children if child.role == role]
-            for child in going:
-                if child.process.poll() is None:
-                    child.process.send_signal(signal.SIGTERM)
-            for child in going:
-                try:
-                    child.process.wait(timeout=STOP_SECONDS_MAX)
-                except subprocess.TimeoutExpired:
-                    _log.error("role_killed", role=role, pid=child.process.pid)
-                    child.process.kill()
-                    child.process.wait()
+        for role in ("sources", "web", "deliver", "engine", "writer"):
+            self._end(role)
         _log.info("stopped")
+
+    def _end(self, role: str) -> None:
+        going = [child for child in self._children if child.role == role]
+        for child in going:
+            if child.process.poll() is None:
+                child.process.send_signal(signal.SIGTERM)
+        for child in going:
+            try:
+                child.process.wait(timeout=STOP_SECONDS_MAX)
+            except subprocess.TimeoutExpired:
+                _log.error("role_killed", role=role, pid=child.process.pid)
+                child.process.kill()
+                child.process.wait()
 
 
 def serve(

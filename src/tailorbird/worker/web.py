@@ -19,17 +19,22 @@ from granian.server.embed import Server
 
 from tailorbird import __version__, bootstrap
 from tailorbird.bootstrap.definitions import workspace_loader
+from tailorbird.services.feed import Feed
+from tailorbird.services.hooks.receive import Hooks
 from tailorbird.services.identity_rules import LiveRules
 from tailorbird.services.ingest import Ingest
 from tailorbird.services.learned import Learned
 from tailorbird.services.query import Query
+from tailorbird.services.sources import LiveSources, status_of_queues
 from tailorbird.services.standardise import LiveStandardiser
 from tailorbird.web.api import ApiParts, make_api
 from tailorbird.web.app import WebApp, WebParts
 from tailorbird.web.collect import Collect
+from tailorbird.web.hooks import HookRoute
 from tailorbird.web.measures import Measures
 from tailorbird.web.pages import Pages
 from tailorbird.web.sessions import Sessions
+from tailorbird.web.stream import Stream
 from tailorbird.web.tracking import Tracking
 from tailorbird.worker.logs import configure_logs
 from tailorbird.worker.process import follow_supervisor
@@ -64,6 +69,7 @@ def make_app(settings: RoleSettings) -> WebApp:
     key = bootstrap.token_key(control)
     roles = bootstrap.KeyRoles(control)
     sessions = Sessions(lambda one: roles.role(one) == "admin", key, time.time)
+    sources = LiveSources(control)
     folder = str(settings.workspace.resolve())
     if control.get(bootstrap.WORKSPACE_FOLDER) != folder:
         control.set(bootstrap.WORKSPACE_FOLDER, folder)
@@ -79,19 +85,24 @@ def make_app(settings: RoleSettings) -> WebApp:
             return False
         return True
 
+    ingest = Ingest(writer, clock, dead_letters, fresh_id, rules, standardise)
+    feed = Feed(writer, clock, dead_letters, rules, standardise)
+
+    def is_write_key(key: str) -> bool:
+        return roles.role(key) is not None
+
     return WebApp(
         WebParts(
-            collect=Collect(
-                Ingest(writer, clock, dead_letters, fresh_id, rules, standardise),
-                lambda one: roles.role(one) is not None,
-                measures,
-            ),
+            collect=Collect(ingest, is_write_key, measures),
+            hooks=HookRoute(Hooks(feed, sources, os.environ.get, time.time), measures),
+            stream=Stream(ingest, is_write_key, measures, fresh_id),
             tracking=Tracking(writer, clock, key, fresh_id),
             pages=Pages(sessions),
             api=make_api(ApiParts(query, control, writer, sessions, learned), __version__),
             query=query,
             measures=measures,
             sessions=sessions,
+            sources_status=lambda: status_of_queues(control, sources, time.time),
             is_writer_ready=is_writer_ready,
             fresh_id=fresh_id,
             learned=learned,
@@ -121,8 +132,13 @@ async def _serve(settings: RoleSettings) -> None:
     # The embedded server: one process, the application made in it.
     app = make_app(settings)
 
+    stopping: list[asyncio.Task[None]] = []
+
     def stop() -> None:
-        app.live.close()
+        stopping.append(asyncio.create_task(end()))
+
+    async def end() -> None:
+        await app.close()
         server.stop()  # type: ignore[no-untyped-call]  # granian has no annotations here
 
     server = Server(

@@ -160,6 +160,58 @@ class TemplateDefinition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FieldPath:
+    """A place in an incoming message, taken over as it is; `line_items.0.sku` counts from 0."""
+
+    parts: tuple[str, ...]
+
+
+MapValue = FieldPath | Node
+MapPart = MapValue | Mapping[str, MapValue]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageMap:
+    """How an incoming message becomes a Segment call.
+
+    `fields` are type, event, user_id, anonymous_id, message_id, timestamp; `parts` are properties,
+    traits, context, each a whole object or its entries one by one.
+    """
+
+    fields: Mapping[str, MapValue]
+    parts: Mapping[str, MapPart]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceDefinition:
+    """Where events come from: a queue that is read, or a webhook that is called.
+
+    `place` is the stream, queue or topic. `url` and `secret` name environment variables as
+    `${NAME}`. `when` leaves out messages for which it does not hold.
+    """
+
+    name: str
+    title: str
+    description: str
+    kind: str  # redis, rabbitmq, nats, kafka or webhook
+    format: str  # segment-json, map or ready-made
+    url: str = ""
+    place: str = ""
+    subject: str = ""  # of nats: only messages under it
+    group: str = "tailorbird"
+    field: str = "data"  # of redis: the entry's field that holds the message
+    redeliver_seconds: int = 30  # what was not settled for so long comes again
+    map: MessageMap | None = None
+    when: Node | None = None
+    is_historical: bool = False
+    sender: str = ""  # of webhooks: whose way of signing
+    secret: str = ""
+    header: str = ""
+    encoding: str = "hex"
+    tolerance_seconds: int = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkspaceSettings:
     """`tailorbird.toml`."""
 
@@ -205,5 +257,6 @@ class Workspace:
     journeys: Mapping[str, JourneyDefinition] = field(default_factory=dict)
     templates: Mapping[str, TemplateDefinition] = field(default_factory=dict)
     lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    sources: Mapping[str, SourceDefinition] = field(default_factory=dict)
     schema: Mapping[str, Any] = field(default_factory=dict)
     former: Mapping[tuple[str, str], JourneyDefinition] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 FILES = ("tailorbird.toml", "schema.yaml")
-FOLDERS = ("segments", "scores", "interests", "journeys", "templates", "lists")
+FOLDERS = ("segments", "scores", "interests", "journeys", "templates", "lists", "sources")
 ENDINGS = {
     "segments": ("yaml", "yml"),
     "scores": ("yaml", "yml"),
@@ -11,6 +11,7 @@ ENDINGS = {
     "journeys": ("yaml", "yml"),
     "templates": ("liquid", "html", "mjml"),
     "lists": ("txt",),
+    "sources": ("yaml", "yml"),
 }
 SIZE_MAX = 2_000_000  # bytes of one file
 FILES_MAX = 5_000

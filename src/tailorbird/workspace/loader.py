@@ -22,6 +22,7 @@ from tailorbird.workspace.definitions import (
     ScoreDefinition,
     ScorePoints,
     SegmentDefinition,
+    SourceDefinition,
     TemplateDefinition,
     Trigger,
     Workspace,
@@ -35,6 +36,7 @@ from tailorbird.workspace.kinds.schema import read_schema
 from tailorbird.workspace.kinds.score import ScoreFile, read_score
 from tailorbird.workspace.kinds.segment import SegmentFile, read_segment
 from tailorbird.workspace.kinds.settings import read_settings
+from tailorbird.workspace.kinds.source import read_source
 from tailorbird.workspace.kinds.template import read_template
 from tailorbird.workspace.sections import Scalar
 from tailorbird.workspace.source import Source
@@ -106,7 +108,8 @@ class _Reading:
     journeys: dict[str, JourneyFile | None] = field(default_factory=dict)
     templates: dict[str, TemplateDefinition | None] = field(default_factory=dict)
     lists: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    _origins: dict[tuple[str, str], str] = field(default_factory=dict)
+    incoming: dict[str, SourceDefinition | None] = field(default_factory=dict)
+    _defined_at: dict[tuple[str, str], str] = field(default_factory=dict)
     _more: list[Problem] = field(default_factory=list)
 
     def problems(self) -> list[Problem]:
@@ -139,7 +142,7 @@ class _Reading:
         folder, name, ending = place
         if not names.is_name(name):
             source.note(f"`{name}` cannot be the name of a definition", names.RULE)
-        other = self._origins.setdefault((folder, name), path)
+        other = self._defined_at.setdefault((folder, name), path)
         if other != path:
             source.note(
                 f"`{name}` is defined twice: here and in {other}",
@@ -160,6 +163,8 @@ class _Reading:
                 self.journeys[name] = read_journey(source, name)
             case "templates":
                 self.templates[name] = read_template(source, name, ending)
+            case "sources":
+                self.incoming[name] = read_source(source, name)
             case _:
                 self.lists[name] = read_list(source)
 
@@ -323,6 +328,7 @@ def _build(reading: _Reading, version: str) -> Workspace:
         journeys={name: _journey(one) for name, one in reading.journeys.items() if one is not None},
         templates={name: one for name, one in reading.templates.items() if one is not None},
         lists=reading.lists,
+        sources={name: one for name, one in reading.incoming.items() if one is not None},
         schema=reading.schema,
     )
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import yaml
 
-from tailorbird.workspace.kinds import journey
+from tailorbird.services.hooks import shopify, stripe, woocommerce
+from tailorbird.workspace.kinds import journey, source
 from tailorbird.workspace.kinds.settings import SETTINGS
 from tailorbird.workspace.loader import parse_workspace
 from tailorbird.workspace.reference import settings_page
@@ -59,3 +60,23 @@ def test_the_journeys_page_names_every_key() -> None:
     page = (REFERENCE / "journeys.md").read_text(encoding="utf-8")
     for key in (*journey.KEYS, *journey.STEP_KEYS, *journey.ENTER_KEYS, *journey.WAIT_KEYS):
         assert re.search(rf"`[^`]*\b{key}\b", page), key
+
+
+def test_the_sources_in_the_pages_are_sound() -> None:
+    pages = [REFERENCE / "sources.md", *sorted((REFERENCE.parent / "how-to").glob("*.md"))]
+    blocks = [
+        block
+        for page in pages
+        for block in re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+        if re.search(r"^kind: (redis|rabbitmq|nats|kafka|webhook)$", block, re.MULTILINE)
+    ]
+    assert len(blocks) >= 10
+    for block in blocks:
+        assert parse_workspace({"sources/a.yaml": block})[1] == [], block
+
+
+def test_the_sources_page_names_every_key_and_topic() -> None:
+    page = (REFERENCE / "sources.md").read_text(encoding="utf-8")
+    words = (*source.KEYS, *source.MAP_KEYS, *source.KINDS, *source.SENDERS, *source.FORMATS)
+    for word in (*words, *shopify.TOPICS, *stripe.TOPICS, *woocommerce.TOPICS):
+        assert f"`{word}`" in page or re.search(rf"`[^`]*{re.escape(word)}[^`]*`", page), word

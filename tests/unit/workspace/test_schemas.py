@@ -13,7 +13,16 @@ import pytest
 import yaml
 
 from tailorbird.workspace.definitions import Workspace
-from tailorbird.workspace.kinds import interest, journey, schema, score, segment, settings, template
+from tailorbird.workspace.kinds import (
+    interest,
+    journey,
+    schema,
+    score,
+    segment,
+    settings,
+    source,
+    template,
+)
 from tailorbird.workspace.loader import parse_workspace
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -24,6 +33,7 @@ KIND_OF_FOLDER = {
     "scores": "score",
     "interests": "interest",
     "journeys": "journey",
+    "sources": "source",
 }
 
 WORKSPACES = [
@@ -78,7 +88,9 @@ def test_workspaces_of_the_repository_fulfil_schemas_and_loader(folder: Path) ->
         assert errors == []
 
 
-@pytest.mark.parametrize("kind", ["segment", "score", "journey", "template", "schema", "settings"])
+@pytest.mark.parametrize(
+    "kind", ["segment", "score", "journey", "template", "schema", "settings", "source"]
+)
 def test_schemas_are_schemas_and_describe_every_key(kind: str) -> None:
     found = schema_of(kind)
     jsonschema.Draft202012Validator.check_schema(found)
@@ -96,6 +108,7 @@ def test_schemas_are_schemas_and_describe_every_key(kind: str) -> None:
         ("journey", journey.KEYS),
         ("template", template.KEYS),
         ("schema", schema.KEYS),
+        ("source", source.KEYS),
     ],
 )
 def test_schemas_know_the_keys_that_the_loader_knows(kind: str, keys: tuple[str, ...]) -> None:
@@ -129,6 +142,11 @@ BAD = [
     ("journey", "journeys/a.yaml", "enter: {event: a}\nsteps: []\n"),
     ("schema", "schema.yaml", "events: {a: {props: {}}}\n"),
     ("schema", "schema.yaml", "traits: {a: text}\n"),
+    ("source", "sources/a.yaml", "kind: redis\nurl: redis://h\n"),
+    ("source", "sources/a.yaml", "kind: redis\nurl: redis://h\nstream: s\nqueue: q\n"),
+    ("source", "sources/a.yaml", "kind: mqtt\nurl: redis://h\nstream: s\n"),
+    ("source", "sources/a.yaml", "kind: webhook\n"),
+    ("source", "sources/a.yaml", "kind: webhook\nsecret: ${A}\nmap: {user: a}\n"),
 ]
 
 

@@ -18,7 +18,7 @@ ITEMS_PER_CALL_MAX = 100
 
 
 class SqliteDeadLetters:
-    """One file for the web role: the newest `items_max` items, their bytes cut at `RAW_BYTES_MAX`.
+    """One file: the newest `items_max` items, their bytes cut at `RAW_BYTES_MAX`.
 
     Write keys lie open in browsers: what anybody can send must not fill the disk.
     """

@@ -1,0 +1,1 @@
+"""Webhooks: who signed them (`signatures`), and what the known senders' messages mean."""

@@ -1,0 +1,143 @@
+"""A webhook from its bytes to the log: verified, read, appended, answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from tailorbird.base.hashing import hash_text
+from tailorbird.events.refusal import Refusal, Rule, excerpt
+from tailorbird.ports.source import Secrets, SourceProblem
+from tailorbird.services.feed import Feed, Taken
+from tailorbird.services.hooks import shopify, stripe, woocommerce
+from tailorbird.services.hooks.fields import Call, Json, text
+from tailorbird.services.hooks.signatures import BadSecret, Header, verify
+from tailorbird.services.ingest import Answered
+from tailorbird.services.source_messages import Bad, Item, items_of, object_in
+from tailorbird.services.sources import WEBHOOK, secret_of
+from tailorbird.workspace.definitions import SourceDefinition
+
+_encode = msgspec.json.Encoder().encode
+_READERS: dict[str, Callable[[str, Json], list[Call] | None]] = {
+    "shopify": shopify.calls_of,
+    "stripe": stripe.calls_of,
+    "woocommerce": woocommerce.calls_of,
+}
+_TOPIC_HEADERS = {"shopify": "x-shopify-topic", "woocommerce": "x-wc-webhook-topic"}
+
+
+class Hooks:
+    """Takes requests to webhook sources."""
+
+    def __init__(
+        self,
+        feed: Feed,
+        sources: Callable[[], Mapping[str, SourceDefinition]],
+        secrets: Secrets,
+        wall: Callable[[], float],
+    ) -> None:
+        """`wall` is the real time in seconds: signatures age by it, whatever our clock says."""
+        self._feed = feed
+        self._sources = sources
+        self._secrets = secrets
+        self._wall = wall
+
+    async def call(self, name: str, header: Header, body: bytes) -> Answered:
+        """Take one request to the source `name`."""
+        definition = self._sources().get(name)
+        if definition is None or definition.kind != WEBHOOK:
+            return _unknown(name, self._sources())
+        if definition.sender == "woocommerce" and _is_ping(header, body):
+            return Answered(200, {"success": True, "ignored": "a ping"})
+        try:
+            secret = secret_of(definition, self._secrets)
+            rejected = verify(definition, secret, header, body, self._wall())
+        except (SourceProblem, BadSecret) as problem:
+            return _error(503, "secret", "", "not_configured", str(problem), "Set it, then resend.")
+        if rejected is not None:
+            return _error(401, rejected.field, "", "unauthorised", rejected.message, rejected.mend)
+        items = self._items(definition, header, body)
+        if isinstance(items, str):
+            return Answered(200, {"success": True, "ignored": items})
+        taken = await self._feed.take(items, name, is_historical=definition.is_historical)
+        return _answer(definition, taken, len(items))
+
+    def _items(
+        self, definition: SourceDefinition, header: Header, body: bytes
+    ) -> Sequence[Item | Bad] | str:
+        """Return the calls in a request, or why it holds none."""
+        now = self._feed.now()
+        if definition.format != "ready-made":
+            found = items_of(definition, body, _delivery(definition, header, body), None, now)
+            return found or "`when` does not hold for it"
+        message = object_in(body)
+        if isinstance(message, Refusal):
+            return [Bad(refusal=message, raw=body)]
+        topic = header(_TOPIC_HEADERS.get(definition.sender, "")) or text(message, "type")
+        calls = _READERS[definition.sender](topic, message)
+        if calls is None:
+            return f"messages of the topic {excerpt(topic)!r} are not read"
+        fresh = f"{definition.name}-{hash_text(definition.name, body)}"
+        return [
+            Item(raw=_encode(call), fresh_id=f"{fresh}-{index}") for index, call in enumerate(calls)
+        ] or "it tells nothing of anybody"
+
+
+def _delivery(definition: SourceDefinition, header: Header, body: bytes) -> str:
+    """Return what a delivery is known by: only what is signed counts."""
+    if definition.sender == "standard-webhooks":
+        return header("webhook-id") or header("svix-id") or ""
+    return hash_text(body)
+
+
+def _is_ping(header: Header, body: bytes) -> bool:
+    """WooCommerce asks, unsigned, whether an address answers, before it uses it."""
+    key, _, number = body.partition(b"=")
+    is_asked = key == b"webhook_id" and number.isdigit()
+    return is_asked and header("x-wc-webhook-signature") is None
+
+
+def _answer(definition: SourceDefinition, taken: Taken, count: int) -> Answered:
+    counts = {"accepted": taken.accepted, "duplicate": taken.duplicate}
+    rules: dict[str, int] = {}
+    for one in taken.refusals:
+        rules[one.rule.value] = rules.get(one.rule.value, 0) + 1
+    if taken.is_retry:
+        found = _error(
+            503,
+            "",
+            "",
+            "retry",
+            "not everything was stored; send the same request again",
+            "Repeat the request after the pause that Retry-After names.",
+        )
+    elif taken.refusals and not (
+        # A sale over the counter names nobody; a sender that is told 400 gives up on us.
+        definition.format == "ready-made" and set(rules) == {Rule.NOBODY.value}
+    ):
+        error = dict(taken.refusals[0].to_json())
+        if count > 1:
+            error["message"] = f"{len(taken.refusals)} of {count}: {error['message']}"
+        found = Answered(400, {"error": error})
+    else:
+        found = Answered(200, {"success": True, **counts})
+    found.accepted, found.duplicate, found.refused = taken.accepted, taken.duplicate, rules
+    return found
+
+
+def _unknown(name: str, sources: Mapping[str, SourceDefinition]) -> Answered:
+    is_queue = name in sources
+    message = (
+        f"the source {excerpt(name)!r} is read, not called"
+        if is_queue
+        else f"there is no webhook {excerpt(name)!r}"
+    )
+    mend = "Write sources/NAME.yaml with `kind: webhook`, and call /v1/hooks/NAME."
+    return _error(404, "path", excerpt(name), "unknown_source", message, mend)
+
+
+def _error(status: int, field: str, value: str, rule: str, message: str, mend: str) -> Answered:
+    error: dict[str, Any] = {"field": field, "value": value, "rule": rule, "message": message}
+    return Answered(status, {"error": {**error, "mend": mend}})
