@@ -8,6 +8,8 @@ from typing import Protocol
 # Keys that one role sets and others read: JSON {"reachable", "reason"}, and "1" while stopped.
 MAIL_STATUS = "mail_status"
 SENDING_STOPPED = "sending_stopped"
+# After a restore: what is due by this instant (microseconds UTC) waits to be released.
+HOLD_UNTIL = "hold_until"
 
 
 class ControlStore(Protocol):

@@ -332,7 +332,13 @@ class Query:
         counts = self.ledger.counts()
         poisoned = sum(store.poison_count() for store in self._states)
         unknown = counts.get(UNKNOWN, 0)
+        on_hold = self.ledger.count_on_hold()
         mends = []
+        if on_hold:
+            mends.append(
+                f"{on_hold} message(s) wait since a restore, because they may have been sent after"
+                " the backup. `tailorbird release` lists them, and lets them go or drops them."
+            )
         if poisoned:
             offsets = sorted(at for store in self._states for at, _ in store.poisoned(3))[-3:]
             mends.append(
@@ -348,6 +354,7 @@ class Query:
         return {
             "poisoned": poisoned,
             "unknown": unknown,
+            "on_hold": on_hold,
             "held": counts.get(HELD, 0),
             "waiting": counts.get(HELD, 0) + counts.get(INTENT, 0),
             "dead_letters": dict(self._count_dead_letters()),

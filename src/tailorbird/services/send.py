@@ -36,7 +36,12 @@ from tailorbird.events.event import partition_of
 from tailorbird.journeys.effects import SendMessage
 from tailorbird.ports import ledger as standing
 from tailorbird.ports.clock import Clock
-from tailorbird.ports.control_store import MAIL_STATUS, SENDING_STOPPED, ControlStore
+from tailorbird.ports.control_store import (
+    HOLD_UNTIL,
+    MAIL_STATUS,
+    SENDING_STOPPED,
+    ControlStore,
+)
 from tailorbird.ports.ledger import Ledger, Message
 from tailorbird.ports.log_writer import RETRY, LogWriter
 from tailorbird.ports.mail_sender import (
@@ -165,7 +170,8 @@ class Delivery:
         for index, state in enumerate(self._states):
             rows = state.outbox(self._ledger.cursor(index), ROUND_MAX * 5)
             if rows:
-                messages = [_intent(index, row, now) for row in rows]
+                hold_until = int(self._control.get(HOLD_UNTIL) or 0)
+                messages = [_intent(index, row, now, hold_until) for row in rows]
                 self._ledger.take_over(index, messages, rows[-1].seq)
                 done += len(rows)
         return done
@@ -457,8 +463,9 @@ def _resends_max(settings: WorkspaceSettings) -> int:
     return RESENDS_MAX if settings.unknown == "resend" else 0
 
 
-def _intent(index: int, row: OutboxRow, now: int) -> Message:
+def _intent(index: int, row: OutboxRow, now: int, hold_until: int) -> Message:
     effect = _decode_effect(row.body)
+    is_on_hold = effect.due_at <= hold_until
     return Message(
         effect_id=row.effect_id,
         state=index,
@@ -471,7 +478,9 @@ def _intent(index: int, row: OutboxRow, now: int) -> Message:
         due_at=effect.due_at,
         expires_at=effect.expires_at,
         created_at=now,
-        next_attempt_at=effect.due_at,
+        status=standing.HELD if is_on_hold else standing.INTENT,
+        reason=standing.ON_HOLD_REASON if is_on_hold else "",
+        next_attempt_at=standing.ON_HOLD if is_on_hold else effect.due_at,
         effect=row.body,
         required_offset=row.offset,
     )
