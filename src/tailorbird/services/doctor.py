@@ -66,7 +66,7 @@ def examine(patient: Patient, facts: Facts) -> Iterator[Finding]:
     yield _clock(facts)
     yield _disk(patient, facts)
     yield _filesystem(patient, facts)
-    yield _databases(patient, facts)
+    yield from _databases(patient, facts)
     yield _port(patient, facts)
     yield _workspace(patient)
     yield _sender(patient)
@@ -117,21 +117,37 @@ def _filesystem(patient: Patient, facts: Facts) -> Finding:
     )
 
 
-def _databases(patient: Patient, facts: Facts) -> Finding:
+def _databases(patient: Patient, facts: Facts) -> Iterator[Finding]:
     databases = facts.databases(patient.data)
     if not databases:
-        return Finding(name="data", status=OK, says=f"{patient.data} holds nothing yet")
+        yield Finding(name="data", status=OK, says=f"{patient.data} holds nothing yet")
+        return
+    damaged = 0
     for database in databases:
         complaint = facts.damage(database)
         if complaint is not None:
-            return Finding(
+            damaged += 1
+            name = database.relative_to(patient.data)
+            yield Finding(
                 name="data",
                 status=FAULT,
-                says=f"{database.relative_to(patient.data)} is damaged: {complaint}",
-                mend="Stop the server and restore the data folder from a backup; state/ and "
-                "identity.db alone may be deleted, they are made again from the log.",
+                says=f"{name} is damaged: {complaint}",
+                mend=_mend_of(name, patient.data),
             )
-    return Finding(name="data", status=OK, says=f"{len(databases)} databases are sound")
+    if not damaged:
+        yield Finding(name="data", status=OK, says=f"{len(databases)} databases are sound")
+
+
+def _mend_of(name: Path, data: Path) -> str:
+    if name.parts[0] == "state":
+        return f"Stop the server and make the states anew: `tailorbird rebuild --data {data}`."
+    if name.parts[0].startswith("state."):
+        return f"It is what a rebuild left behind: remove {data / name.parts[0]}."
+    if str(name) in ("identity.db", "suppression.db"):
+        return f"Stop the server, remove {data / name} and start it: it is made anew from the log."
+    if str(name) == "dead_letters.db":
+        return f"Stop the server and remove {data / name}: refused items are kept there, no others."
+    return "Stop the server and restore a backup: `tailorbird restore FOLDER --data NEW`."
 
 
 def _port(patient: Patient, facts: Facts) -> Finding:
