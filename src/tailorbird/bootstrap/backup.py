@@ -19,6 +19,7 @@ from tailorbird.bootstrap.stores import (
     prepare_data_folder,
 )
 from tailorbird.ports.control_store import HOLD_UNTIL
+from tailorbird.services.erase import DONE
 
 __all__ = ["Manifest", "Restored", "damages", "make_backup", "read_manifest", "restore_backup"]
 
@@ -73,6 +74,9 @@ def restore_backup(folder: Path, data: Path, *, hold_until: int | None = None) -
         ledger.report_again(manifest.log_now - DAY)
     with closing(open_control(fresh)) as control:
         control.set(HOLD_UNTIL, str(hold_until))
+        # A log file may have been copied before an erasure reached it: all are done again.
+        for name in control.named(DONE):
+            control.remove(name)
     data.rmdir()
     fresh.rename(data)
     return Restored(manifest=manifest, hold_until=hold_until, held=held)

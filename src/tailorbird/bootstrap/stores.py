@@ -24,6 +24,7 @@ from tailorbird.adapters.sqlite.ledger import SqliteLedger
 from tailorbird.adapters.sqlite.ownership import Ownership
 from tailorbird.adapters.sqlite.state_store import SqliteStateStore
 from tailorbird.adapters.sqlite.suppression_store import SqliteSuppressionStore
+from tailorbird.delivery.suppression import erased_hash
 from tailorbird.ports.clock import Clock
 
 # Unix socket paths are short; a data folder deep in a tree needs another place for its socket.
@@ -103,7 +104,16 @@ def open_identity(data: Path, *, is_writer: bool = False) -> SqliteIdentityStore
 
 def open_suppression(data: Path, *, is_writer: bool = False) -> SqliteSuppressionStore:
     """Open the suppression store; others than the writer read."""
-    return SqliteSuppressionStore(data / "suppression.db", is_writer=is_writer)
+    control = open_control(data)
+    try:
+        salt = erasure_salt(control)
+    finally:
+        control.close()
+    return SqliteSuppressionStore(
+        data / "suppression.db",
+        is_writer=is_writer,
+        erased=lambda address_hash: erased_hash(address_hash, salt),
+    )
 
 
 def open_state(data: Path, index: int, *, is_writer: bool = False) -> SqliteStateStore:
@@ -175,6 +185,15 @@ def token_key(control: SqliteControlStore) -> bytes:
         control.set_default("token_key", secrets.token_hex(32))
         known = control.get("token_key") or ""
     return bytes.fromhex(known)
+
+
+def erasure_salt(control: SqliteControlStore) -> str:
+    """Return what addresses of erased people are hashed with, made at the first call."""
+    known = control.get("erasure_salt")
+    if known is None:
+        control.set_default("erasure_salt", secrets.token_hex(16))
+        known = control.get("erasure_salt") or ""
+    return known
 
 
 def open_dead_letters(data: Path) -> SqliteDeadLetters:

@@ -39,6 +39,14 @@ class ControlStore(Protocol):
         """Store a named value, durably."""
         ...
 
+    def named(self, prefix: str) -> dict[str, str]:
+        """Return the named values whose names begin so."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Remove a named value, durably."""
+        ...
+
     def key_role(self, key: str) -> str | None:
         """Return "write" or "admin" for a known key, else None (keys are stored hashed)."""
         ...

@@ -128,6 +128,13 @@ class Ledger(Protocol):
         """Settle messages that are on hold, or some of them, as suppressed; return how many."""
         ...
 
+    def erase(self, profile_ids: Sequence[int], now: int) -> tuple[int, int]:
+        """Make unreadable what is kept of messages to people; return messages and bytes.
+
+        That they were, of which journey and step and what became of them, stays countable.
+        """
+        ...
+
     def report_again(self, since: int) -> None:
         """Let outcomes since an instant be written to the log again: it may lack them."""
         ...

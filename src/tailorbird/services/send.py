@@ -55,6 +55,7 @@ from tailorbird.ports.suppression_store import SuppressionStore
 from tailorbird.profiles.state import decode
 from tailorbird.reducer.reducer import Reducer
 from tailorbird.services.compose import compose
+from tailorbird.services.erase import erase_in_ledger
 from tailorbird.services.made_up import made_up_base
 from tailorbird.services.message_record import (
     ReadProfile,
@@ -158,6 +159,7 @@ class Delivery:
     async def step(self) -> int:
         """Take over intents, deliver one round, report outcomes; return how much was done."""
         done = self._take_over()
+        done += erase_in_ledger(self._control, self._ledger, self._states, self._clock.now())
         if not self._is_stopped():
             done += await self._round()
         return done + await self._report()

@@ -18,6 +18,8 @@ from granian.server.embed import Server
 
 from tailorbird import __version__, bootstrap
 from tailorbird.bootstrap.definitions import workspace_loader
+from tailorbird.events.event import Erase
+from tailorbird.services import erase
 from tailorbird.services.identity_rules import LiveRules
 from tailorbird.services.ingest import Ingest
 from tailorbird.services.query import Query
@@ -57,6 +59,17 @@ def make_app(settings: RoleSettings) -> WebApp:
     sessions = Sessions(lambda one: roles.role(one) == "admin", key, time.time)
     measures = Measures(query)
 
+    log = bootstrap.open_log(settings.data)
+    suppression = bootstrap.open_suppression(settings.data)
+    identity = bootstrap.open_identity(settings.data)
+    salt = bootstrap.erasure_salt(control)
+
+    def plan_erasure(reference: str) -> Erase | None:
+        found = query.profile_id(reference)
+        if found is None:
+            return None
+        return erase.plan(found, query.state(found), log, identity, suppression, salt, clock.now())
+
     async def is_writer_ready() -> bool:
         try:
             await writer.now()
@@ -73,7 +86,7 @@ def make_app(settings: RoleSettings) -> WebApp:
             ),
             tracking=Tracking(writer, clock, key, fresh_id),
             pages=Pages(sessions),
-            api=make_api(ApiParts(query, control, writer, sessions), __version__),
+            api=make_api(ApiParts(query, control, writer, sessions, plan_erasure), __version__),
             query=query,
             measures=measures,
             sessions=sessions,

@@ -17,13 +17,16 @@ from tailorbird.adapters.socket.server import WriterServer
 from tailorbird.adapters.sqlite.event_log import SqliteEventLog
 from tailorbird.adapters.sqlite.state_store import SqliteStateStore
 from tailorbird.base.time import MICROSECONDS
+from tailorbird.bootstrap.erasure import open_eraser
 from tailorbird.delivery.suppression import changes_of
 from tailorbird.events.event import TICK
 from tailorbird.ports.clock import Clock, ClockProblem
 from tailorbird.ports.event_log import Draft
 from tailorbird.ports.nudge import Nudged
+from tailorbird.services import erase
 from tailorbird.services.append import Appender
 from tailorbird.services.identity_rules import LiveRules, rules_of_version
+from tailorbird.worker.erasing import keep_erasing
 from tailorbird.worker.process import calm_garbage_collector, nudged, run_role
 from tailorbird.worker.settings import RoleSettings
 
@@ -124,6 +127,7 @@ async def _serve(settings: RoleSettings, stopped: asyncio.Event) -> None:
         LiveRules(control)(),
         lambda version: rules_of_version(control, version),
         bootstrap.open_seen_days(settings.data),
+        lambda record: erase.note(control, record),
     )
 
     engines = [f"engine-{index}" for index in range(settings.engines)]
@@ -138,6 +142,9 @@ async def _serve(settings: RoleSettings, stopped: asyncio.Event) -> None:
         appender, _mover_of(clock), after_clock=after_clock, after_commit=to_engines.nudge
     )
     ticker = Ticker(settings, clock, server)
+    eraser = open_eraser(
+        settings.data, settings.engines, log, identity, suppression, control, clock
+    )
     path = bootstrap.socket_path(settings.data)
     _remove(path)
     listener = await asyncio.start_unix_server(server.serve_connection, str(path))
@@ -149,6 +156,7 @@ async def _serve(settings: RoleSettings, stopped: asyncio.Event) -> None:
         ending = [
             asyncio.create_task(ticker.run(news, stopped)),
             asyncio.create_task(_keep_house(server, log, appender, stopped)),
+            asyncio.create_task(keep_erasing(server, eraser, stopped)),
             asyncio.create_task(stopped.wait()),
         ]
         await asyncio.wait([committing, *ending], return_when=asyncio.FIRST_COMPLETED)

@@ -142,6 +142,18 @@ class MemoryLedger:
             and (effect_ids is None or one.effect_id in effect_ids)
         ]
 
+    def erase(self, profile_ids: Sequence[int], now: int) -> tuple[int, int]:
+        """Make unreadable what is kept of messages to people."""
+        found = [one for one in self._messages.values() if one.profile_id in profile_ids]
+        size = sum(len(one.record) + len(one.effect) for one in found)
+        for message in found:
+            if message.status not in FINISHED:
+                message.status, message.finished_at = SUPPRESSED, now
+            message.address = message.subject = message.reason = ""
+            message.effect = message.record = b""
+            message.reported = True
+        return len(found), size
+
     def report_again(self, since: int) -> None:
         """Let outcomes since an instant be written to the log again."""
         for message in self._messages.values():

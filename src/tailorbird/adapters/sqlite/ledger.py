@@ -6,7 +6,8 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from tailorbird.adapters.sqlite.connection import connect, connect_reader, transaction
+from tailorbird.adapters.sqlite.connection import connect, connect_reader, scrub, transaction
+from tailorbird.base.problems import OperationalError
 from tailorbird.ports.ledger import (
     HANDING_OVER,
     HELD,
@@ -184,6 +185,26 @@ class SqliteLedger:
                 return self._connection.execute(sql, values).rowcount
             rows = [(*values, one) for one in dict.fromkeys(effect_ids)]
             return self._connection.executemany(f"{sql} AND effect_id = ?", rows).rowcount
+
+    def erase(self, profile_ids: Sequence[int], now: int) -> tuple[int, int]:
+        """Make unreadable what is kept of messages to people, also in freed pages."""
+        which = f"profile_id IN ({','.join(str(int(one)) for one in profile_ids)})"
+        count, size = self._connection.execute(
+            f"SELECT count(*), total(length(record) + length(effect)) FROM message WHERE {which}"
+        ).fetchone()
+        with transaction(self._connection):
+            self._connection.execute(
+                "UPDATE message SET status = ?, finished_at = ?"
+                f" WHERE {which} AND status IN ('intent', 'held', 'handing_over')",
+                (SUPPRESSED, now),
+            )
+            self._connection.execute(
+                "UPDATE message SET address = '', subject = '', reason = '', effect = x'',"
+                f" record = x'', reported = 1 WHERE {which}"
+            )
+        if not scrub(self._connection):
+            raise OperationalError("the ledger is being read; try again", is_retry_safe=True)
+        return int(count), int(size)
 
     def report_again(self, since: int) -> None:
         """Let outcomes since an instant be written to the log again."""
