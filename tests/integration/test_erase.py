@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -177,6 +178,22 @@ def check_sound(data: Path) -> None:
     assert [one for one in found if one.status != "ok"] == []
 
 
+def check_export(found: dict[str, Any]) -> None:
+    """All of the person, of before the merge as well, and nothing of others."""
+    names = [one["event"] for one in found["events"]]
+    assert names[:4] == ["viewed", "identified", "viewed", "order_completed"]
+    assert {"email_sent", "unsubscribed"} <= set(names)
+    assert {"kind": "user_id", "value": "u3zebra"} in found["identifiers"]
+    assert {"kind": "anonymous_id", "value": "a3zebra"} in found["identifiers"]
+    assert found["traits"]["email"] == "zebra3@shop.example"
+    assert found["consents"] == {"marketing": False}
+    (message,) = found["messages"]
+    assert message["status"] == "sent"
+    assert "Hello Zebra3" in json.dumps(message["content"])
+    assert "Zebra4" not in json.dumps(found)
+    assert "u4zebra" not in json.dumps(found)
+
+
 def test_nothing_of_a_person_is_left_and_nothing_of_others_is_changed(
     host: Host, catcher: MailCatcher, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -188,6 +205,9 @@ def test_nothing_of_a_person_is_left_and_nothing_of_others_is_changed(
     assert len(holding(host.data, SECRETS)) >= 5
     data = str(host.data)
 
+    assert run(["export", "user_id:u3zebra", "--data", data]) == 0
+    check_export(json.loads(capsys.readouterr().out))
+    assert run(["export", "nobody", "--data", data]) == 1
     assert run(["erase", "user_id:u3zebra", "--data", data, "--dry-run"]) == 0
     planned = json.loads(capsys.readouterr().out)
     assert "email:zebra3@shop.example" in planned["identifiers"] or planned["addresses"]

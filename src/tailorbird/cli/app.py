@@ -34,6 +34,7 @@ _COMMANDS = (
     ("backup", "backup:backup", _RUN, "Copy the data folder while the server runs."),
     ("restore", "backup:restore", _RUN, "Make a data folder from a backup."),
     ("release", "backup:release", _RUN, "Let go what is on hold since a restore, or drop it."),
+    ("export", "export:export", _ASK, "Print all that is kept of a person."),
     ("erase", "erase:erase", _RUN, "Make all that is kept of a person unreadable."),
     ("init", "init:init", _WRITE, "Make a new workspace with commented examples and keys."),
     ("check", "check:check", _WRITE, "Check a workspace: every fault with its place and mend."),

@@ -112,6 +112,21 @@ def get_why_not(
     return found
 
 
+@get(
+    "/v1/profiles/{reference:str}/export",
+    sync_to_thread=False,
+    guards=[admin_guard],
+    tags=["people"],
+)
+def get_export(request: AnyRequest, reference: FromPath[str]) -> dict[str, Any]:
+    """Return all that is kept of a person, for them to read."""
+    reference = unquote(reference)
+    found = parts_of(request).query.export(reference)
+    if found is None:
+        raise _nobody(reference)
+    return found
+
+
 @delete("/v1/profiles/{reference:str}", guards=[admin_guard], tags=["people"], status_code=202)
 async def delete_profile(request: AnyRequest, reference: FromPath[str]) -> dict[str, Any]:
     """Erase a person: all that is kept becomes unreadable; `/v1/erasures/ID` tells when."""
@@ -308,6 +323,7 @@ def make_api(parts: ApiParts, version: str) -> Litestar:
         route_handlers=[
             get_profile,
             get_why_not,
+            get_export,
             delete_profile,
             get_erasure,
             get_segments,
