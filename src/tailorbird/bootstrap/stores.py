@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -35,6 +36,12 @@ def prepare_data_folder(data: Path) -> None:
     """Make the folder; refuse one on a network file system."""
     data.mkdir(parents=True, exist_ok=True)
     refuse_network_disk(data)
+
+
+def disk_room(data: Path) -> tuple[int, int]:
+    """Return the free and all bytes of the disk that a data folder lies on."""
+    found = shutil.disk_usage(data)
+    return found.free, found.total
 
 
 def own(data: Path, role: str) -> Ownership:

@@ -18,6 +18,7 @@ from litestar import Litestar
 
 from tailorbird.events.refusal import excerpt
 from tailorbird.services.query import Query
+from tailorbird.services.room import Room
 from tailorbird.web import documents
 from tailorbird.web.answers import (
     SECURITY_HEADERS,
@@ -56,6 +57,7 @@ class WebParts:
     sessions: Sessions
     is_writer_ready: Callable[[], Any]
     fresh_id: Callable[[], str]
+    room: Room | None = None
 
 
 class WebApp:
@@ -172,11 +174,18 @@ class WebApp:
         }
         is_ready = is_writing and are_engines_ready and workspace["version"] is not None
         is_broken = any(one.get("severity") == "error" for one in workspace["problems"])
-        is_well = mail["reachable"] is not False and not is_broken and not concerns["poisoned"]
+        disk = parts.room.told() if parts.room is not None else {"is_low": False}
+        is_well = (
+            not disk["is_low"]
+            and mail["reachable"] is not False
+            and not is_broken
+            and not concerns["poisoned"]
+        )
         body = {
             "status": ("ok" if is_well else "degraded") if is_ready else "starting",
             "roles": roles,
             "mail": mail,
+            "disk": disk,
             "workspace": workspace,
             "concerns": concerns,
         }

@@ -23,6 +23,7 @@ from tailorbird.services import erase
 from tailorbird.services.identity_rules import LiveRules
 from tailorbird.services.ingest import Ingest
 from tailorbird.services.query import Query
+from tailorbird.services.room import Room
 from tailorbird.web.api import ApiParts, make_api
 from tailorbird.web.app import WebApp, WebParts
 from tailorbird.web.collect import Collect
@@ -33,6 +34,7 @@ from tailorbird.web.tracking import Tracking
 from tailorbird.worker.logs import configure_logs
 from tailorbird.worker.process import follow_supervisor
 from tailorbird.worker.settings import RoleSettings
+from tailorbird.workspace.definitions import WorkspaceSettings
 
 _log = structlog.get_logger("web")
 
@@ -57,7 +59,8 @@ def make_app(settings: RoleSettings) -> WebApp:
     key = bootstrap.token_key(control)
     roles = bootstrap.KeyRoles(control)
     sessions = Sessions(lambda one: roles.role(one) == "admin", key, time.time)
-    measures = Measures(query)
+    room = Room(lambda: bootstrap.disk_room(settings.data), lambda: _room_limits(query))
+    measures = Measures(query, room)
 
     log = bootstrap.open_log(settings.data)
     suppression = bootstrap.open_suppression(settings.data)
@@ -83,6 +86,7 @@ def make_app(settings: RoleSettings) -> WebApp:
                 Ingest(writer, clock, dead_letters, fresh_id, LiveRules(control)),
                 lambda one: roles.role(one) is not None,
                 measures,
+                room,
             ),
             tracking=Tracking(writer, clock, key, fresh_id),
             pages=Pages(sessions),
@@ -92,8 +96,15 @@ def make_app(settings: RoleSettings) -> WebApp:
             sessions=sessions,
             is_writer_ready=is_writer_ready,
             fresh_id=fresh_id,
+            room=room,
         )
     )
+
+
+def _room_limits(query: Query) -> tuple[int, int]:
+    reducer = query.reducer()
+    found = reducer.workspace.settings if reducer is not None else WorkspaceSettings()
+    return found.free_mb_min, found.free_percent_min
 
 
 def fresh_id() -> str:
