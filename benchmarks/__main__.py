@@ -7,6 +7,7 @@ from importlib import import_module
 
 NAMES = (
     "decode",
+    "standardise",
     "assemble",
     "reducer",
     "wake_ups",

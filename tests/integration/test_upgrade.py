@@ -15,8 +15,9 @@ from tailorbird.adapters.memory.state_store import MemoryStateStore
 from tailorbird.adapters.sqlite.connection import StorageProblem
 from tailorbird.bootstrap.definitions import workspace_loader
 from tailorbird.bootstrap.integrity import FolderContents
+from tailorbird.profiles.state import decode, encode
 from tailorbird.services.integrity import compare
-from tailorbird.services.replay import differences, replay
+from tailorbird.services.replay import replay
 from tailorbird.testing.upgrade_folder import said_of
 
 pytestmark = pytest.mark.integration
@@ -59,7 +60,15 @@ def test_the_files_agree_and_the_log_gives_the_same_states(data: Path) -> None:
         lived = [things.enter_context(closing(one)) for one in bootstrap.open_states(data, 2)]
         again = [MemoryStateStore() for _ in range(2)]
         replay(log, again, workspace_loader(control))
-        assert list(differences(lived, again)) == []
+        # A newer state may have more fields: the old ones are compared as today's code keeps them.
+        for partition in range(64):
+            ours = lived[partition % 2].profiles(
+                lived[partition % 2].profile_ids(partition, -1, 99)
+            )
+            anew = again[partition % 2].profiles(
+                again[partition % 2].profile_ids(partition, -1, 99)
+            )
+            assert {one: encode(decode(state)) for one, state in ours.items()} == anew
 
 
 @pytest.mark.parametrize("name", ["ledger.db", "identity.db", "state/0.db", "control.db"])

@@ -7,6 +7,7 @@ needed: the log's writer must not carry the language, nor an engine the template
 from __future__ import annotations
 
 from tailorbird.bootstrap.stores import (
+    WORKSPACE_FOLDER,
     KeyRoles,
     await_files,
     copy_state,
@@ -23,6 +24,7 @@ from tailorbird.bootstrap.stores import (
     open_log,
     open_nudged,
     open_nudger,
+    open_places,
     open_seen_days,
     open_state,
     open_states,
@@ -30,12 +32,14 @@ from tailorbird.bootstrap.stores import (
     open_writer_client,
     outbox_cursor,
     own,
+    place_complaint,
     prepare_data_folder,
     socket_path,
     token_key,
 )
 
 __all__ = [
+    "WORKSPACE_FOLDER",
     "KeyRoles",
     "await_files",
     "copy_state",
@@ -52,6 +56,7 @@ __all__ = [
     "open_log",
     "open_nudged",
     "open_nudger",
+    "open_places",
     "open_seen_days",
     "open_state",
     "open_states",
@@ -59,6 +64,7 @@ __all__ = [
     "open_writer_client",
     "outbox_cursor",
     "own",
+    "place_complaint",
     "prepare_data_folder",
     "socket_path",
     "token_key",

@@ -27,7 +27,11 @@ from tailorbird.adapters.sqlite.state_store import SqliteStateStore
 from tailorbird.adapters.sqlite.suppression_store import SqliteSuppressionStore
 from tailorbird.delivery.suppression import erased_hash
 from tailorbird.ports.clock import Clock
+from tailorbird.ports.control_store import ControlStore
+from tailorbird.ports.places import Places
 
+# Where the workspace lies, for those that are told the data folder only.
+WORKSPACE_FOLDER = "workspace_folder"
 # Unix socket paths are short; a data folder deep in a tree needs another place for its socket.
 _SOCKET_PATH_BYTES_MAX = 100
 
@@ -201,6 +205,24 @@ def erasure_salt(control: SqliteControlStore) -> str:
         control.set_default("erasure_salt", secrets.token_hex(16))
         known = control.get("erasure_salt") or ""
     return known
+
+
+def open_places(control: ControlStore, place_file: str) -> Places:
+    """Open what tells places of internet addresses; a relative path begins at the workspace."""
+    # Imported when a workspace has such a file: most have none.
+    from tailorbird.adapters.maxmind.places import MaxmindPlaces
+
+    return MaxmindPlaces(Path(control.get(WORKSPACE_FOLDER) or ".") / place_file)
+
+
+def place_complaint(workspace: Path, place_file: str) -> str | None:
+    """Return what keeps a file of places from being read, or None."""
+    from tailorbird.adapters.maxmind.places import MaxmindPlaces
+
+    places = MaxmindPlaces(workspace / place_file)
+    places.look_up("192.0.2.1")
+    places.close()
+    return places.problem
 
 
 def open_dead_letters(data: Path) -> SqliteDeadLetters:

@@ -10,6 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.text import Text
 
+from tailorbird import bootstrap
 from tailorbird.adapters.files import FolderProblem, read_folder
 from tailorbird.adapters.machine import MachineFacts
 from tailorbird.bootstrap.integrity import FolderContents
@@ -94,4 +95,9 @@ def _patient(workspace: Path, data: Path, host: str, port: int) -> Patient:
         workspace=found,
         problems=problems,
         folder_complaint=complaint,
+        place_complaint=(
+            bootstrap.place_complaint(workspace, settings.place_file)
+            if settings.place_file
+            else None
+        ),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,6 +16,8 @@ from tailorbird.cli import output
 from tailorbird.cli.reading import clock_kind
 from tailorbird.services.identity_rules import LiveRules
 from tailorbird.services.import_events import HistoricalCollector, ImportReport, import_rows
+from tailorbird.services.learned import Learned
+from tailorbird.services.standardise import LiveStandardiser
 
 
 def import_events(
@@ -74,16 +77,19 @@ async def _run(file: Path, kind: str, data: Path, *, is_quiet: bool) -> ImportRe
     writer = bootstrap.open_writer_client(data)
     words = TextColumn("{task.completed:,} rows")
     control = bootstrap.open_control(data)
+    rules, learned = LiveRules(control), Learned(control)
+    standardise = LiveStandardiser(control, rules, partial(bootstrap.open_places, control), learned)
     with Progress(words, console=output.console(), transient=True, disable=is_quiet) as progress:
         task = progress.add_task("", total=None)
         try:
             return await import_rows(
                 read_rows(file),
                 kind,
-                HistoricalCollector(writer, clock, rules=LiveRules(control)),
+                HistoricalCollector(writer, clock, rules=rules, standardise=standardise),
                 progress=lambda report: progress.update(task, completed=report.row_count),
             )
         finally:
+            learned.flush()
             control.close()
             await writer.close()
 

@@ -58,7 +58,7 @@ class Facts:
 def address_of(profile: Mapping[str, Any]) -> str | None:
     """Return the person's e-mail address where it can be mailed to."""
     address = profile["traits"].get("email")
-    if not isinstance(address, str):
+    if not isinstance(address, str) or "email" in profile.get("unfit", ()):
         return None
     address = address.strip()
     local, at, domain = address.rpartition("@")

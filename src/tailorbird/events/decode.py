@@ -6,19 +6,19 @@ ours to judge (unknown fields of a call) is ignored; properties, traits and cont
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from tailorbird.base.hashing import hash64
 from tailorbird.base.names import nearest, snake_case
 from tailorbird.base.time import EARLIEST, LATEST, parse_micros
+from tailorbird.events.documents import start_of, text_of
 from tailorbird.events.event import NAME_OF_CALL, Event, order_of
 from tailorbird.events.identifiers import DEFAULT_RULES, IdentityRules, context_identifiers
 from tailorbird.events.refusal import Refusal, Rule, excerpt
@@ -40,26 +40,10 @@ class Accepted(msgspec.Struct, gc=False):
     previous: list[tuple[str, str]] = []
 
 
-_Document = TypeVar("_Document", bound="Body")
-
-
 class _Failed(Exception):
     def __init__(self, rule: Rule, place: str, value: Any, detail: str = "") -> None:
         super().__init__(detail)
         self.refusal = Refusal(rule, place, excerpt(value), detail)
-
-
-class Body(msgspec.Struct):
-    """The parts of a single call's document that we look at before the call itself."""
-
-    sentAt: msgspec.Raw = msgspec.Raw(b"null")  # noqa: N815  # Segment's spelling
-    writeKey: msgspec.Raw = msgspec.Raw(b"null")  # noqa: N815
-
-
-class Batch(Body):
-    """The parts of a batch call's document."""
-
-    batch: list[msgspec.Raw] | None = None
 
 
 class _Message(
@@ -97,8 +81,6 @@ class _Named(msgspec.Struct):
 
 
 _decode_named = msgspec.json.Decoder(_Named).decode
-_decode_body = msgspec.json.Decoder(Body).decode
-_decode_batch = msgspec.json.Decoder(Batch).decode
 _decode_message = msgspec.json.Decoder(_Message).decode
 _decode_anything = msgspec.json.Decoder(float_hook=Decimal).decode
 # Digits and points to zeros, all else to blanks: shows long numbers without parsing.
@@ -106,61 +88,6 @@ _DIGITS = bytes(48 if 48 <= code <= 57 or code == 46 else 32 for code in range(2
 _LONG = b"0" * 17
 _NO_BRACKETS = bytes(code for code in range(256) if code not in b"[{")
 _LONG_NUMBER = re.compile(rb"[:,\[\s](-?[0-9.]{17,}[eE]?)")
-_decode_text = msgspec.json.Decoder(str | None).decode
-
-
-def decode_body(data: bytes) -> Body | Refusal:
-    """Read what a single call's document says besides the call."""
-    return _decode_document(data, _decode_body)
-
-
-def decode_batch(data: bytes) -> Batch | Refusal:
-    """Read a batch call's document; its items stay raw."""
-    found = _decode_document(data, _decode_batch)
-    if isinstance(found, Refusal) and found.rule is Rule.NOT_JSON:
-        return _decode_leniently(data) or found
-    return found
-
-
-def _decode_leniently(data: bytes) -> Batch | None:
-    """Read a batch with an item that is no proper JSON, so that it spoils none of the others.
-
-    Python's own decoder takes half characters and NaN; the item that holds one is refused alone.
-    """
-    try:
-        body = json.loads(data)
-        if not isinstance(body, dict) or not isinstance(body.get("batch"), list):
-            return None
-        items = [msgspec.Raw(json.dumps(item).encode()) for item in body["batch"]]
-        rest = {key: json.dumps(body.get(key)).encode() for key in ("sentAt", "writeKey")}
-    except (ValueError, RecursionError):
-        return None
-    return Batch(
-        sentAt=msgspec.Raw(rest["sentAt"]), writeKey=msgspec.Raw(rest["writeKey"]), batch=items
-    )
-
-
-def _decode_document(data: bytes, decode: Callable[[bytes], _Document]) -> _Document | Refusal:
-    try:
-        return decode(data)
-    except msgspec.ValidationError as problem:
-        place = str(problem).rpartition("`$")[2].strip(".`") or "body"
-        if data.lstrip()[:1] != b"{":
-            return Refusal(Rule.NOT_AN_OBJECT, "body", excerpt(_start(data)), str(problem))
-        return Refusal(Rule.WRONG_TYPE, place, excerpt(_start(data)), str(problem))
-    except RecursionError:
-        return Refusal(Rule.TOO_DEEP, "body", excerpt(_start(data)))
-    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
-        return Refusal(Rule.NOT_JSON, "body", excerpt(_start(data)), str(problem))
-
-
-def text_of(raw: msgspec.Raw) -> str | None:
-    """Return a raw JSON value that is a text, else None."""
-    try:
-        found: str | None = _decode_text(raw)
-        return found
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
 
 
 def decode_item(
@@ -248,9 +175,9 @@ def _read_carefully(raw: bytes) -> _Message:
     try:
         found = _decode_anything(raw)
     except RecursionError as problem:
-        raise _Failed(Rule.TOO_DEEP, "event", _start(raw), str(problem)) from None
+        raise _Failed(Rule.TOO_DEEP, "event", start_of(raw), str(problem)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError, InvalidOperation) as problem:
-        raise _Failed(Rule.NOT_JSON, "event", _start(raw), str(problem)) from None
+        raise _Failed(Rule.NOT_JSON, "event", start_of(raw), str(problem)) from None
     if not isinstance(found, dict):
         raise _Failed(Rule.NOT_AN_OBJECT, "event", found)
     return _Message(
@@ -503,16 +430,3 @@ def instant(given: Any, place: str) -> int:
     except (ValueError, OverflowError):
         detail = f"{place} {excerpt(given)!r} is not an instant"
         raise _Failed(Rule.BAD_TIMESTAMP, place, given, detail) from None
-
-
-def sent_at_of(body: Body) -> int | None:
-    """Return a request's `sentAt`, None where it has none that can be read."""
-    text = text_of(body.sentAt)
-    try:
-        return parse_micros(text) if text else None
-    except (ValueError, OverflowError):
-        return None
-
-
-def _start(data: bytes) -> str:
-    return data[:60].decode("utf-8", "replace")

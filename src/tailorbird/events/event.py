@@ -40,7 +40,9 @@ class Event(msgspec.Struct, array_like=True, gc=False, kw_only=True):
 
     `timestamp` is microseconds UTC; `order` is the 64-bit hash of the message id that breaks ties
     of the total order (timestamp, order). `name` is in snake case, `name_as_sent` as it came.
-    `properties` holds the traits of an identify or group call.
+    `properties` holds the traits of an identify or group call. `as_sent` keeps values that a
+    standard form replaced, `unfit` says why others have none; both by place: `phone`,
+    `context.timezone`.
     """
 
     type: str
@@ -56,6 +58,8 @@ class Event(msgspec.Struct, array_like=True, gc=False, kw_only=True):
     original_timestamp: int | None = None
     source: str = "api"
     is_historical: bool = False
+    as_sent: dict[str, Any] | None = None
+    unfit: dict[str, str] | None = None
 
 
 def written_traits(event: Event) -> dict[str, Any]:

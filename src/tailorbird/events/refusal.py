@@ -26,6 +26,10 @@ class Rule(Enum):
     BAD_TIMESTAMP = "bad_timestamp"
     BAD_NUMBER = "bad_number"
     NOT_TEXT = "not_text"
+    PLAN_MISSING = "plan_missing"
+    PLAN_TYPE = "plan_type"
+    PLAN_FORBIDDEN = "plan_forbidden"
+    PLAN_UNKNOWN = "plan_unknown"
 
 
 MENDS = {
@@ -41,6 +45,10 @@ MENDS = {
     Rule.BAD_TIMESTAMP: "Send an instant such as 2026-01-31T10:00:00Z.",
     Rule.BAD_NUMBER: "Send numbers that are finite.",
     Rule.NOT_TEXT: "Send text that is valid Unicode.",
+    Rule.PLAN_MISSING: "Send the field, or let schema.yaml demand it no longer.",
+    Rule.PLAN_TYPE: "Send a value as schema.yaml types it, or let it watch the field only.",
+    Rule.PLAN_FORBIDDEN: "Leave the field out, or let schema.yaml forbid it no longer.",
+    Rule.PLAN_UNKNOWN: "Check the spelling, or list it in schema.yaml.",
 }
 
 

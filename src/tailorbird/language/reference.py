@@ -46,6 +46,8 @@ the instant until which it holds. This page is written from the code's own table
 - Empty history: `count sum distinct most` are 0, the others are missing. `x / 0` is missing.
 - An aggregate looks at the latest 1,000 matching events, or more where it is compared with more;
   `count sum avg rate min max first last` without a window at all of them.
+- Where amounts come in several [currencies](settings.md), `sum avg min max` of them name one:
+  `sum(order_completed.revenue where currency = 'EUR')`.
 - Numbers are exact decimals with nine places. Text compares by letter, case included.
 - A comment begins with `--` after white space.
 - `event.*` is the event that started a journey, and is there only in journeys. `hour weekday date`

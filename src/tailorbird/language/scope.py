@@ -45,7 +45,7 @@ class Scope:
     triggering event) or filter (asked at the moment, without one). `name` is the definition's own
     name, so that a reference to itself is found. `events` maps an event to its properties and
     their types ("number", "string", "boolean", "list", "any"); an event with an empty mapping has
-    unknown properties. `traits` maps names to types.
+    unknown properties. `traits` maps names to types. `currencies` are those that amounts come in.
     """
 
     place: str = SEGMENT
@@ -58,6 +58,7 @@ class Scope:
     traits: Mapping[str, str] | None = None
     predictions: Collection[str] | None = None
     clusters: Collection[str] | None = None
+    currencies: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)

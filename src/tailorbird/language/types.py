@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from tailorbird.base.names import nearest
 from tailorbird.base.problems import Problem
-from tailorbird.language import gliding, grammar, tree
+from tailorbird.language import gliding, grammar, money, tree
 from tailorbird.language.errors import problem_at
 from tailorbird.language.grammar import (
     ANY,
@@ -333,6 +333,9 @@ class _Checker:
                 f"`{node.kind}` needs numbers, {'.'.join(selector.path)} is {_A[kind]}",
                 "Choose another property, or count the events.",
             )
+        mixed = money.fault_of(node, selector, self.scope.currencies)
+        if mixed is not None:
+            self.report(selector, *mixed)
         self._looks_at_items = bool(selector.path) and node.kind in ("any", "none", "count")
         if selector.where is not None:
             self.expect_condition(selector.where, self.type_of(selector.where))

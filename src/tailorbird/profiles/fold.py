@@ -5,6 +5,7 @@ Late events never overwrite what a later one said: each value keeps its place in
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from tailorbird.events.event import Event, written_traits
@@ -27,6 +28,8 @@ def fold_event(state: ProfileState, event: Event) -> tuple[tuple[str, ...], bool
         if written
         else ()
     )
+    if traits and (event.unfit is not None or state.unfit):
+        _mark(state, traits, event.unfit or {})
     if event.type == "identify":
         consent = event.properties.get("consent")
         if isinstance(consent, dict):
@@ -52,6 +55,15 @@ def _write(state: ProfileState, name: str, value: Any, event: Event) -> bool:
     return True
 
 
+def _mark(state: ProfileState, names: tuple[str, ...], unfit: Mapping[str, str]) -> None:
+    """Let the marks be those of the values just written."""
+    for name in names:
+        if name in unfit:
+            state.unfit[name] = unfit[name]
+        else:
+            state.unfit.pop(name, None)
+
+
 def _agree(state: ProfileState, topic: str, is_given: bool, event: Event) -> None:
     known = state.consents.get(topic)
     if known is None or (known.timestamp, known.order) < (event.timestamp, event.order):
@@ -67,6 +79,7 @@ def merge_facts(winner: ProfileState, loser: ProfileState) -> None:
         known = winner.traits.get(name)
         if known is None or (known.timestamp, known.order) < (trait.timestamp, trait.order):
             winner.traits[name] = trait
+            _mark(winner, (name,), loser.unfit)
     if loser.context_at > winner.context_at:
         winner.context, winner.context_at = loser.context, loser.context_at
     for topic, consent in loser.consents.items():

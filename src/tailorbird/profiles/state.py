@@ -94,6 +94,7 @@ class ProfileState(msgspec.Struct, array_like=True):
     deadline: int | None = None  # the earliest of all that this profile waits for
     # Merge ids whose loser has not come, with the cells that a back-fill filled meanwhile.
     expected: dict[str, list[int]] = {}
+    unfit: dict[str, str] = {}  # traits whose present value has no standard form, and why
 
 
 _encoder = msgspec.msgpack.Encoder()

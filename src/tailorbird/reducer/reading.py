@@ -33,13 +33,15 @@ class StateReader:
     def snapshot(self, state: ProfileState, now: int) -> dict[str, Any]:
         """Return the profile in plain JSON values as templates and the API see it.
 
-        Keys: traits, context, segments (name -> since, microseconds), scores (name -> number or
-        None), interests (name -> [{value, weight}], heaviest first), consents (topic -> bool),
-        created_at, updated_at (microseconds).
+        Keys: traits, unfit (trait -> why its value has no standard form), context, segments
+        (name -> since, microseconds), scores (name -> number or None), interests (name ->
+        [{value, weight}], heaviest first), consents (topic -> bool), created_at, updated_at
+        (microseconds).
         """
         view = ProfileView(state, self._timezone)
         return {
             "traits": {name: trait.value for name, trait in state.traits.items()},
+            "unfit": dict(state.unfit),
             "context": state.context,
             "segments": dict(state.segments),
             "scores": {

@@ -359,6 +359,7 @@ class Reducer(StateReader):
         facts = facts or self.no_facts()
         state.traits, state.cells = facts.traits, {}
         state.context, state.context_at = facts.context, facts.context_at
+        state.unfit = facts.unfit
         return self.activate(state, now, facts.cells, self, cause)
 
     def no_facts(self) -> Facts:

@@ -58,6 +58,7 @@ class Patient:
     workspace: Workspace | None
     problems: Sequence[Problem]
     folder_complaint: str = ""
+    place_complaint: str | None = None  # what is wrong with the file of places, where there is one
 
 
 def examine(patient: Patient, facts: Facts) -> Iterator[Finding]:
@@ -70,6 +71,8 @@ def examine(patient: Patient, facts: Facts) -> Iterator[Finding]:
     yield from _databases(patient, facts)
     yield _port(patient, facts)
     yield _workspace(patient)
+    if patient.workspace is not None and patient.workspace.settings.place_file:
+        yield _places(patient)
     yield _sender(patient)
     yield _mail(patient, facts)
 
@@ -176,6 +179,17 @@ def _workspace(patient: Patient) -> Finding:
             mend="`tailorbird check` shows each with its place.",
         )
     return Finding(name="workspace", status=OK, says="the definitions are sound")
+
+
+def _places(patient: Patient) -> Finding:
+    if patient.place_complaint is None:
+        return Finding(name="places", status=OK, says="the file can be read")
+    return Finding(
+        name="places",
+        status=WARNING,
+        says=patient.place_complaint,
+        mend="Check `place_file` under [collect] in tailorbird.toml. Events get no place so far.",
+    )
 
 
 def _sender(patient: Patient) -> Finding:

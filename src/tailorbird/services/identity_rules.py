@@ -5,6 +5,8 @@ Who is who is decided before the log, once: rules that change later concern what
 
 from __future__ import annotations
 
+import time
+
 from tailorbird.events.identifiers import BLOCKED_VALUES, DEFAULT_RULES, IdentityRules
 from tailorbird.ports.control_store import ControlStore
 from tailorbird.workspace.definitions import WorkspaceSettings
@@ -42,17 +44,27 @@ def rules_of_version(control: ControlStore, version: str) -> IdentityRules:
 
 
 class LiveRules:
-    """The rules of the live version, read anew when another one becomes live."""
+    """The rules of the live version, read anew when another one becomes live.
 
-    def __init__(self, control: ControlStore) -> None:
+    `version` is the one that they were read of, None before the first.
+    """
+
+    def __init__(self, control: ControlStore, *, look_seconds: float = 0.0) -> None:
+        """`look_seconds` is how long the answer holds before the store is asked again."""
         self._control = control
-        self._version: str | None = None
+        self._look_seconds = look_seconds
+        self._until = 0.0
+        self.version: str | None = None
         self._rules = DEFAULT_RULES
 
     def __call__(self) -> IdentityRules:
         """Return the rules that hold now."""
+        now = time.monotonic()
+        if now < self._until:
+            return self._rules
+        self._until = now + self._look_seconds
         version = self._control.get("live_version")
-        if version is not None and version != self._version:
+        if version is not None and version != self.version:
             self._rules = rules_of_version(self._control, version)
-            self._version = version
+            self.version = version
         return self._rules

@@ -22,7 +22,7 @@ from tailorbird.events.identifiers import DEFAULT_RULES, IdentityRules
 from tailorbird.events.refusal import Refusal
 from tailorbird.ports.clock import Clock
 from tailorbird.ports.log_writer import ACCEPTED, DUPLICATE, NOISY, RETRY, EventDraft, LogWriter
-from tailorbird.services.ingest import draft_of
+from tailorbird.services.ingest import Standardise, draft_of
 
 EVENTS = "events"
 PEOPLE = "people"
@@ -68,11 +68,13 @@ class HistoricalCollector:
         *,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
         rules: Callable[[], IdentityRules] = lambda: DEFAULT_RULES,
+        standardise: Standardise | None = None,
     ) -> None:
         self._writer = writer
         self._clock = clock
         self._pause = pause
         self._rules = rules
+        self._standardise = standardise
 
     async def __call__(self, messages: Sequence[Mapping[str, Any]]) -> list[Outcome]:
         """Append what is sound; offer again what the log does not take at once."""
@@ -90,6 +92,8 @@ class HistoricalCollector:
             )
             for message in messages
         ]
+        if self._standardise is not None:
+            decoded = self._standardise(decoded, ip=None, rules=rules)
         good = [one for one in decoded if isinstance(one, Accepted)]
         spread(good)
         answers = iter(await self._append([draft_of(one, now) for one in good]))

@@ -18,16 +18,11 @@ from tailorbird.events.decode import (
     BATCH_ITEMS_MAX,
     REQUEST_BYTES_MAX,
     Accepted,
-    Batch,
-    Body,
-    decode_batch,
-    decode_body,
     decode_item,
     message_id_of,
-    sent_at_of,
     spread,
-    text_of,
 )
+from tailorbird.events.documents import Batch, Body, decode_batch, decode_body, sent_at_of, text_of
 from tailorbird.events.event import encode
 from tailorbird.events.identifiers import DEFAULT_RULES, IdentityRules
 from tailorbird.events.refusal import Refusal, Rule
@@ -43,6 +38,18 @@ class DeadLetters(Protocol):
     """Keeps what was refused, with its reason."""
 
     def keep(self, at: int, source: str, items: Sequence[tuple[Refusal, bytes]]) -> None: ...
+
+
+# Tells the address that a request comes from, None where that says nothing; asked when needed.
+SenderIp = Callable[[], str | None]
+
+
+class Standardise(Protocol):
+    """The steps between decoding and the log; see `services.standardise`."""
+
+    def __call__(
+        self, items: Sequence[Accepted | Refusal], *, ip: SenderIp | None, rules: IdentityRules
+    ) -> list[Accepted | Refusal]: ...
 
 
 @dataclass(slots=True)
@@ -67,13 +74,15 @@ class Ingest:
         dead_letters: DeadLetters,
         fresh_id: Callable[[], str],
         rules: Callable[[], IdentityRules] = lambda: DEFAULT_RULES,
+        standardise: Standardise | None = None,
     ) -> None:
-        """`rules` tells which identifiers count, asked once a request."""
+        """`rules` tells which identifiers count, asked once a request; then come the steps."""
         self._writer = writer
         self._clock = clock
         self._dead_letters = dead_letters
         self._fresh_id = fresh_id
         self._rules = rules
+        self._standardise = standardise
 
     async def call(
         self,
@@ -83,10 +92,12 @@ class Ingest:
         encoding: str = "",
         may_write: Callable[[str | None], bool],
         source: str = "http",
+        ip: SenderIp | None = None,
     ) -> Answered:
         """Take one request. `call` is a Segment call or `batch`; `may_write` judges the key.
 
-        `may_write` is given the body's `writeKey` or None, and knows the header's.
+        `may_write` is given the body's `writeKey` or None, and knows the header's. `ip` tells
+        where the request came from.
         """
         unpacked = unpack(data, encoding)
         if isinstance(unpacked, Refusal):
@@ -97,7 +108,7 @@ class Ingest:
         if not may_write(text_of(body.writeKey)):
             return unauthorised()
         if not isinstance(body, Batch):
-            return await self._take([msgspec.Raw(unpacked)], call, body, source, is_single=True)
+            return await self._take([msgspec.Raw(unpacked)], call, body, source, ip, is_single=True)
         if body.batch is None:
             refusal = Refusal(Rule.MISSING, "batch", "", "a batch call needs a list `batch`")
             return self._refuse_all(refusal, unpacked, source)
@@ -105,7 +116,7 @@ class Ingest:
             detail = f"{len(body.batch):,} events; at most {BATCH_ITEMS_MAX:,} are taken at once"
             refusal = Refusal(Rule.TOO_MANY, "batch", str(len(body.batch)), detail)
             return self._refuse_all(refusal, unpacked, source)
-        return await self._take(body.batch, None, body, source, is_single=False)
+        return await self._take(body.batch, None, body, source, ip, is_single=False)
 
     async def _take(
         self,
@@ -113,6 +124,7 @@ class Ingest:
         call: str | None,
         body: Body,
         source: str,
+        ip: SenderIp | None,
         *,
         is_single: bool,
     ) -> Answered:
@@ -133,6 +145,8 @@ class Ingest:
             )
             for index, item in enumerate(items)
         ]
+        if self._standardise is not None:
+            decoded = self._standardise(decoded, ip=ip, rules=rules)
         good = [one for one in decoded if isinstance(one, Accepted)]
         spread(good)
         answers = await self._writer.write([draft_of(one, now) for one in good]) if good else []

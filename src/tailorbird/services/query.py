@@ -158,6 +158,8 @@ class Query:
             "identity": identity_graph.identity(state.profile_id, self._log, self._identity),
             "timezone": reducer.workspace.settings.timezone,
             "traits": seen["traits"],
+            "unfit": seen["unfit"],
+            "context": seen["context"],
             "segments": sorted(seen["segments"]),
             "memberships": [
                 {"name": name, "since": format_micros(since)}

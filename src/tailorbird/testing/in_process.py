@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from tailorbird.adapters.memory.state_store import MemoryStateStore
 from tailorbird.adapters.memory.suppression_store import MemorySuppressionStore
 from tailorbird.adapters.sqlite.dead_letters import SqliteDeadLetters
 from tailorbird.adapters.sqlite.ledger import SqliteLedger
+from tailorbird.bootstrap import open_places
 from tailorbird.delivery.suppression import changes_of
 from tailorbird.events.event import ACTIVATE, PARTITIONS, Activate, Event, decode_event, encode
 from tailorbird.ports.clock import ClockProblem
@@ -30,7 +32,9 @@ from tailorbird.services.advance import Engine
 from tailorbird.services.append import Appender
 from tailorbird.services.identity_rules import LiveRules, rules_of_version
 from tailorbird.services.ingest import Ingest
+from tailorbird.services.learned import Learned
 from tailorbird.services.query import Query
+from tailorbird.services.standardise import LiveStandardiser
 from tailorbird.testing.building import DAY, START, journey, send, wait, workspace_of
 from tailorbird.web.api import ApiParts, make_api
 from tailorbird.web.app import WebApp, WebParts
@@ -129,8 +133,12 @@ class InProcessServer:
         sessions = Sessions(
             lambda key: self.control.key_role(key) == "admin", TOKEN_KEY, lambda: self.seconds
         )
-        measures = Measures(query)
-        ingest = Ingest(self, self.clock, self.dead_letters, fresh_id, LiveRules(self.control))
+        rules, learned = LiveRules(self.control), Learned(self.control)
+        standardise = LiveStandardiser(
+            self.control, rules, partial(open_places, self.control), learned
+        )
+        measures = Measures(query, standardise.steps)
+        ingest = Ingest(self, self.clock, self.dead_letters, fresh_id, rules, standardise)
         self.app = WebApp(
             WebParts(
                 collect=Collect(
@@ -138,12 +146,13 @@ class InProcessServer:
                 ),
                 tracking=Tracking(self, self.clock, TOKEN_KEY, fresh_id),
                 pages=Pages(sessions),
-                api=make_api(ApiParts(query, self.control, self, sessions), "0"),
+                api=make_api(ApiParts(query, self.control, self, sessions, learned), "0"),
                 query=query,
                 measures=measures,
                 sessions=sessions,
                 is_writer_ready=self._is_ready,
                 fresh_id=fresh_id,
+                learned=learned,
             )
         )
 

@@ -113,6 +113,13 @@ class MailCatcher:
         self._process.wait(timeout=SECONDS_MAX)
 
 
+def free_port() -> int:
+    """Return a TCP port of this machine that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def until(is_so: Callable[[], Found], seconds: float = SECONDS_MAX) -> Found:
     """Wait until something is so; return what it said."""
     end = time.monotonic() + seconds

@@ -29,6 +29,7 @@ from tailorbird.ports.control_store import SENDING_STOPPED, ControlStore
 from tailorbird.ports.log_writer import LogWriter
 from tailorbird.services.erase import ask_for, certificate
 from tailorbird.services.explain import message_summary, sent_bytes, sent_parts
+from tailorbird.services.learned import Learned
 from tailorbird.services.query import Query, read_profile_id
 from tailorbird.web.sessions import Sessions
 
@@ -54,6 +55,7 @@ class ApiParts:
     control: ControlStore
     writer: LogWriter
     sessions: Sessions
+    learned: Learned
     plan_erasure: Callable[[str], Erase | None] = lambda reference: None
 
 
@@ -172,6 +174,12 @@ def get_members(
     if found is None:
         raise _unknown("segment", name)
     return found
+
+
+@get("/v1/learned", sync_to_thread=False, guards=[admin_guard], tags=["operation"])
+def get_learned(request: AnyRequest) -> dict[str, Any]:
+    """Return the events and properties that came, those that schema.yaml does not list first."""
+    return parts_of(request).learned.shown()
 
 
 @get("/v1/journeys", sync_to_thread=False, guards=[admin_guard], tags=["journeys"])
@@ -328,6 +336,7 @@ def make_api(parts: ApiParts, version: str) -> Litestar:
             get_erasure,
             get_segments,
             get_members,
+            get_learned,
             get_journeys,
             get_messages,
             get_message,

@@ -17,6 +17,7 @@ import structlog
 from litestar import Litestar
 
 from tailorbird.events.refusal import excerpt
+from tailorbird.services.learned import Learned
 from tailorbird.services.query import Query
 from tailorbird.services.room import Room
 from tailorbird.web import documents
@@ -36,6 +37,7 @@ from tailorbird.web.live import Live
 from tailorbird.web.measures import Measures
 from tailorbird.web.pages import Pages
 from tailorbird.web.sessions import Sessions
+from tailorbird.web.snippet import Snippet
 from tailorbird.web.tracking import Tracking
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -57,6 +59,7 @@ class WebParts:
     sessions: Sessions
     is_writer_ready: Callable[[], Any]
     fresh_id: Callable[[], str]
+    learned: Learned
     room: Room | None = None
 
 
@@ -67,6 +70,8 @@ class WebApp:
         self._parts = parts
         parts.api.state.report = _report
         self.live = Live(parts.query, parts.sessions)
+        self._snippet = Snippet()
+        self.learned = parts.learned
         self._document: bytes | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -123,6 +128,12 @@ class WebApp:
                 # The browser library's measures of itself: taken, not kept.
                 await answer_json(send, 200, {"success": True}, CORS)
                 return "metrics"
+            if path == "/v1/tailorbird.js":
+                await self._snippet.handle(scope, send)
+                return "snippet"
+            if path.startswith("/v1/pixel/"):
+                await parts.collect.handle_pixel(path[10:], scope, send)
+                return "pixel"
             settings = _SETTINGS.fullmatch(path)
             if settings:
                 await self._settings(settings[1], send)

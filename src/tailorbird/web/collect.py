@@ -5,6 +5,9 @@ from __future__ import annotations
 import binascii
 from base64 import b64decode
 from collections.abc import Callable
+from functools import lru_cache
+from ipaddress import ip_address
+from urllib.parse import parse_qs
 
 from tailorbird.events.decode import REQUEST_BYTES_MAX
 from tailorbird.events.refusal import MENDS, Rule
@@ -46,11 +49,20 @@ CALLS = {
 WAITING_BYTES_MAX = 32 * 1024 * 1024
 # A packed request can be many times as large as it says.
 _PACKED_TIMES = 20
+PIXEL_CALLS = frozenset({"identify", "track", "page", "screen", "group", "alias", "i", "t", "p"})
+PIXEL = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
+_NO_STORE = ((b"cache-control", b"no-store"), (b"access-control-allow-origin", b"*"))
+_FORWARDED_LENGTH_MAX = 500
 # Browsers may send from any shop's pages; the write key says for whom.
 CORS = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-methods", b"POST, GET, OPTIONS"),
-    (b"access-control-allow-headers", b"authorization, content-type, content-encoding"),
+    # Segment's browser library sends X-Retry-Count with what it sends again, and reads Retry-After.
+    (
+        b"access-control-allow-headers",
+        b"authorization, content-type, content-encoding, x-retry-count, x-request-id",
+    ),
+    (b"access-control-expose-headers", b"retry-after, x-request-id"),
     (b"access-control-max-age", b"86400"),
 )
 
@@ -131,9 +143,33 @@ class Collect:
             body,
             encoding=header(scope, b"content-encoding") or "",
             may_write=lambda inner: self._may_write(key, inner),
+            ip=lambda: sender_ip(scope),
         )
         self._measures.collected(call, answered)
         await _send(send, answered, request_id, headers)
+
+    async def handle_pixel(self, call: str, scope: Scope, send: Send) -> None:
+        """Answer a request to /v1/pixel/CALL?data=..., base64 of a call's JSON, with a pixel.
+
+        It is for pages without scripts: the status tells what became of the event.
+        """
+        if call not in PIXEL_CALLS or scope["method"] not in ("GET", "HEAD"):
+            await answer(send, 404, PIXEL, "image/gif", _NO_STORE)
+            return
+        if scope["method"] == "HEAD":
+            await answer(send, 200, PIXEL, "image/gif", _NO_STORE)
+            return
+        data = parse_qs(scope["query_string"].decode("latin-1")).get("data", [""])[0]
+        answered = await self._ingest.call(
+            CALLS[call],
+            _from_base64(data),
+            may_write=lambda inner: self._may_write(None, inner),
+            source="pixel",
+            ip=lambda: sender_ip(scope),
+        )
+        self._measures.collected(CALLS[call], answered)
+        headers = (*_NO_STORE, (b"x-tailorbird", _told(answered).encode("ascii", "replace")))
+        await answer(send, answered.status, PIXEL, "image/gif", headers)
 
     def _may_write(self, outer: str | None, inner: str | None) -> bool:
         return any(key is not None and self._is_write_key(key) for key in (outer, inner))
@@ -176,6 +212,50 @@ def _disk_full(reason: str) -> Answered:
     )
 
 
+def _from_base64(text: str) -> bytes:
+    """Return the bytes of base64 in either alphabet, with or without padding; else the text."""
+    plain = text.strip().replace(" ", "+").replace("-", "+").replace("_", "/").rstrip("=")
+    try:
+        return b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return text.encode("utf-8", "replace")  # the refusal shows what came
+
+
+def _told(answered: Answered) -> str:
+    error = answered.body.get("error")
+    told = "ok" if error is None else f"{error['field']}: {error['message']} {error['mend']}"
+    return " ".join(told.split())[:400]
+
+
+def sender_ip(scope: Scope) -> str | None:
+    """Return the address that a request comes from.
+
+    Where a proxy of the same machine or network hands it over, that is the last public address of
+    X-Forwarded-For: what stands before it, the sender may have made up.
+    """
+    client = scope.get("client")
+    peer: str | None = client[0] if client else None
+    if peer is None or not _is_private(peer):
+        return peer
+    forwarded = header(scope, b"x-forwarded-for")
+    if not forwarded:
+        return None  # a place cannot be told of an address in a private network
+    for hop in reversed(forwarded[-_FORWARDED_LENGTH_MAX:].split(",")):
+        address = hop.strip()
+        if not _is_private(address):
+            return address
+    return None
+
+
+@lru_cache(maxsize=4_096)
+def _is_private(address: str) -> bool:
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return True
+    return found.is_private
+
+
 def key_of(scope: Scope) -> str | None:
     """Return the key of a request: Basic user name or bearer token."""
     value = header(scope, b"authorization")
@@ -197,5 +277,9 @@ async def _send(
 ) -> None:
     if answered.status in (429, 503):
         headers = (*headers, (b"retry-after", str(RETRY_AFTER_SECONDS).encode()))
+    error = answered.body.get("error")
+    if error is not None:
+        # Segment's and RudderStack's libraries look for these two, and tell them to the developer.
+        answered.body.update(code=error["rule"], message=error["message"])
     answered.body["request_id"] = request_id
     await answer_json(send, answered.status, answered.body, headers)

@@ -7,15 +7,18 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from tailorbird.services.ingest import Answered
 from tailorbird.services.query import Query
 from tailorbird.services.room import Room
+from tailorbird.services.standardise import Standardiser
+from tailorbird.web.step_measures import StepCollector
 
 
 class Measures:
     """What the web process counts, and gauges of the whole read when asked."""
 
-    def __init__(self, query: Query, room: Room | None = None) -> None:
+    def __init__(self, query: Query, standardiser: Standardiser, room: Room | None = None) -> None:
         self._room = room
         self._query = query
         self._registry = CollectorRegistry()
+        self._registry.register(StepCollector(standardiser))
         self._events = Counter(
             "tailorbird_events",
             "Events by what became of them",
@@ -52,9 +55,7 @@ class Measures:
             registry=self._registry,
         )
         self._poisoned = Gauge(
-            "tailorbird_poisoned_records",
-            "Records that could not be reduced",
-            registry=self._registry,
+            "tailorbird_poisoned_records", "Records not to be reduced", registry=self._registry
         )
         self._dead_letters = Gauge(
             "tailorbird_dead_letters", "Kept refused items", ["rule"], registry=self._registry

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
 from collections.abc import Callable
 from html import escape
 from urllib.parse import quote
@@ -15,8 +14,8 @@ from tailorbird.events.event import Event, encode, order_of
 from tailorbird.ports.clock import Clock
 from tailorbird.ports.log_writer import RETRY, EventDraft, LogWriter
 from tailorbird.web.answers import BodyTooLarge, Receive, Scope, Send, answer, header, read_body
+from tailorbird.web.collect import PIXEL
 
-_PIXEL = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 _FORM_BYTES_MAX = 4_096
 # All that stands for itself in a URL; the percent sign, too: what is encoded stays so.
 _URL_SAFE = "%:/?#[]@!$&'()*+,;=-._~"
@@ -62,7 +61,7 @@ class Tracking:
             await self._tell("email_opened", token, scope, {})
         # A reader shows a broken picture for anything else.
         no_store = ((b"cache-control", b"no-store"),)
-        await answer(send, 200 if token else 404, _PIXEL, "image/gif", no_store)
+        await answer(send, 200 if token else 404, PIXEL, "image/gif", no_store)
 
     async def _click(self, text: str, scope: Scope, send: Send) -> None:
         token = self._read(text, tokens.CLICK)

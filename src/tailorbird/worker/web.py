@@ -9,7 +9,8 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from uuid import uuid4
+from functools import partial
+from random import Random
 
 import structlog
 from granian.constants import Interfaces
@@ -22,8 +23,10 @@ from tailorbird.events.event import Erase
 from tailorbird.services import erase
 from tailorbird.services.identity_rules import LiveRules
 from tailorbird.services.ingest import Ingest
+from tailorbird.services.learned import Learned
 from tailorbird.services.query import Query
 from tailorbird.services.room import Room
+from tailorbird.services.standardise import LiveStandardiser
 from tailorbird.web.api import ApiParts, make_api
 from tailorbird.web.app import WebApp, WebParts
 from tailorbird.web.collect import Collect
@@ -36,6 +39,12 @@ from tailorbird.worker.process import follow_supervisor
 from tailorbird.worker.settings import RoleSettings
 from tailorbird.workspace.definitions import WorkspaceSettings
 
+# How often what was seen of events is written down; a crash forgets so much of the counts.
+_LEARNED_SECONDS = 30.0
+# How long a version that went live may not be noticed: requests need not ask the disk each.
+_LOOK_SECONDS = 0.2
+
+_random = Random(os.urandom(32))
 _log = structlog.get_logger("web")
 
 
@@ -59,8 +68,14 @@ def make_app(settings: RoleSettings) -> WebApp:
     key = bootstrap.token_key(control)
     roles = bootstrap.KeyRoles(control)
     sessions = Sessions(lambda one: roles.role(one) == "admin", key, time.time)
+    folder = str(settings.workspace.resolve())
+    if control.get(bootstrap.WORKSPACE_FOLDER) != folder:
+        control.set(bootstrap.WORKSPACE_FOLDER, folder)
+    rules = LiveRules(control, look_seconds=_LOOK_SECONDS)
+    learned = Learned(control)
+    standardise = LiveStandardiser(control, rules, partial(bootstrap.open_places, control), learned)
     room = Room(lambda: bootstrap.disk_room(settings.data), lambda: _room_limits(query))
-    measures = Measures(query, room)
+    measures = Measures(query, standardise.steps, room)
 
     log = bootstrap.open_log(settings.data)
     suppression = bootstrap.open_suppression(settings.data)
@@ -83,20 +98,23 @@ def make_app(settings: RoleSettings) -> WebApp:
     return WebApp(
         WebParts(
             collect=Collect(
-                Ingest(writer, clock, dead_letters, fresh_id, LiveRules(control)),
+                Ingest(writer, clock, dead_letters, fresh_id, rules, standardise),
                 lambda one: roles.role(one) is not None,
                 measures,
                 room,
             ),
             tracking=Tracking(writer, clock, key, fresh_id),
             pages=Pages(sessions),
-            api=make_api(ApiParts(query, control, writer, sessions, plan_erasure), __version__),
+            api=make_api(
+                ApiParts(query, control, writer, sessions, learned, plan_erasure), __version__
+            ),
             query=query,
             measures=measures,
             sessions=sessions,
             is_writer_ready=is_writer_ready,
             fresh_id=fresh_id,
             room=room,
+            learned=learned,
         )
     )
 
@@ -108,8 +126,8 @@ def _room_limits(query: Query) -> tuple[int, int]:
 
 
 def fresh_id() -> str:
-    """Return a new random id."""
-    return uuid4().hex
+    """Return a new random id; no secret, so the system is asked for randomness only once."""
+    return f"{_random.getrandbits(128):032x}"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -144,10 +162,26 @@ async def _serve(settings: RoleSettings) -> None:
     serving = asyncio.create_task(server.serve())
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop)
+    learning = asyncio.create_task(_keep_learned(app.learned))
     gc.freeze()
     _log.info("ready", host=settings.host, port=settings.port, pid=os.getpid())
     await serving
+    learning.cancel()
+    _flush(app.learned)
     _log.info("stopped")
+
+
+async def _keep_learned(learned: Learned) -> None:
+    while True:
+        await asyncio.sleep(_LEARNED_SECONDS)
+        _flush(learned)
+
+
+def _flush(learned: Learned) -> None:
+    try:
+        learned.flush()
+    except Exception as problem:  # noqa: BLE001  # a full disk; the next time may do better
+        _log.error("learned_not_kept", reason=str(problem))
 
 
 if __name__ == "__main__":

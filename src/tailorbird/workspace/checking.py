@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tailorbird.base.problems import Problem
+from tailorbird.events.standardise.plans import OWN_TRAITS
 from tailorbird.language import tree
 from tailorbird.language.doubts import find_doubts
 from tailorbird.language.grammar import BOOLEAN, NUMBER_TYPE
@@ -18,7 +19,6 @@ from tailorbird.workspace.expressions import FILTER, Expression
 from tailorbird.workspace.names import hint
 
 EXPECTS = {SEGMENT: BOOLEAN, SCORE: NUMBER_TYPE, JOURNEY: BOOLEAN}
-OWN_TRAITS = ("email", "phone", "timezone", "locale", "consent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class Names:
     segment_nodes: Mapping[str, tree.Node] = field(default_factory=dict)
     score_nodes: Mapping[str, tree.Node | PointsScore] = field(default_factory=dict)
     schema: Mapping[str, Any] = field(default_factory=dict)
+    currencies: tuple[str, ...] = ()
 
     def of(self, kind: str) -> Mapping[str, Any]:
         """Return the definitions of a kind by name."""
@@ -178,6 +179,7 @@ def _scope(expression: Expression, names: Names, *, has_cycles: bool) -> Scope:
         scores=scores,
         interests=names.interests,
         lists=names.lists,
+        currencies=names.currencies,
     )
 
 

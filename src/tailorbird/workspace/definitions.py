@@ -165,6 +165,7 @@ class WorkspaceSettings:
 
     name: str = "My workspace"
     timezone: str = "UTC"
+    currencies: tuple[str, ...] = ()
     base_url: str = "http://localhost:8000"
     from_name: str = ""
     from_address: str = ""
@@ -180,6 +181,9 @@ class WorkspaceSettings:
     phones_max: int = LIMITS["phone"]
     devices_max: int = LIMITS["device"]
     blocked_identifiers: tuple[str, ...] = ()
+    default_country: str = ""
+    place_file: str = ""
+    uses_sender_ip: bool = True
     is_sandbox: bool = False
     sandbox_addresses: tuple[str, ...] = ()
     free_mb_min: int = 1_000  # less room on the data folder's disk is told as a concern

@@ -220,6 +220,7 @@ def _names(reading: _Reading) -> checking.Names:
             name: _compiled(one) for name, one in reading.scores.items() if one is not None
         },
         schema=reading.schema,
+        currencies=reading.settings.currencies,
     )
 
 

@@ -114,3 +114,9 @@ def test_the_sandbox_lets_only_listed_addresses_through() -> None:
 
 def test_what_is_too_late_expires() -> None:
     assert isinstance(asked(profile(), now=NOW + DAY + 1), Expire)
+
+
+def test_an_address_without_a_standard_form_gets_no_mail() -> None:
+    person = {**profile(email="a..b@shop.example"), "unfit": {"email": "bad_email"}}
+    assert isinstance(asked(person), Suppress)
+    assert isinstance(asked({**profile(), "unfit": {"phone": "bad_phone"}}), Deliver)

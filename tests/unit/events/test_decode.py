@@ -11,17 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tailorbird.base.time import format_micros, parse_micros
-from tailorbird.events.decode import (
-    CALLS,
-    Accepted,
-    Batch,
-    decode_batch,
-    decode_body,
-    decode_item,
-    message_id_of,
-    sent_at_of,
-    spread,
-)
+from tailorbird.events.decode import CALLS, Accepted, decode_item, message_id_of, spread
+from tailorbird.events.documents import Batch, decode_batch, decode_body, sent_at_of
 from tailorbird.events.event import Event
 from tailorbird.events.refusal import MENDS, Refusal, Rule
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tailorbird.base.problems import Problem
+from tailorbird.bootstrap import place_complaint
 from tailorbird.services.doctor import FAULT, OK, WARNING, Finding, Patient, examine
 from tailorbird.workspace.definitions import Workspace, WorkspaceSettings
 
@@ -107,3 +108,23 @@ def test_what_is_wrong_with_the_workspace() -> None:
     assert findings(missing)["workspace"].status == FAULT
     bare = replace(PATIENT, workspace=Workspace(version="v"))
     assert findings(bare)["sender"].says == "[sender] lacks address and postal_address"
+
+
+def test_a_file_of_places_is_looked_at_where_there_is_one(tmp_path: Path) -> None:
+    data = Path(__file__).parents[2] / "data" / "maxmind-db"
+    settings = replace(SETTINGS, place_file="city.mmdb")
+    patient = replace(PATIENT, workspace=Workspace(version="v", settings=settings))
+    for folder, file, status in (
+        (data, "GeoIP2-City-Test.mmdb", OK),
+        (data, "README.md", WARNING),
+        (tmp_path, "missing.mmdb", WARNING),
+    ):
+        complaint = place_complaint(folder, file)
+        found = {
+            one.name: one for one in examine(replace(patient, place_complaint=complaint), Machine())
+        }
+        assert found["places"].status == status
+        assert status == OK or (
+            file in found["places"].says and "[collect]" in found["places"].mend
+        )
+    assert "places" not in {one.name for one in examine(PATIENT, Machine())}

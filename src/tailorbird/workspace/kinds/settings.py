@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from tailorbird.base.names import nearest
 from tailorbird.events.identifiers import LENGTH_MAX
+from tailorbird.events.standardise import country, currency
 from tailorbird.workspace.definitions import WorkspaceSettings
 from tailorbird.workspace.durations import parse_time_of_day
 from tailorbird.workspace.source import Source
@@ -55,6 +56,15 @@ SETTINGS: tuple[Setting, ...] = (
         "base_url",
         "Address under which recipients reach this server: links and pixels begin with it.",
         '"https://mail.example.com"',
+    ),
+    Setting(
+        "",
+        "currencies",
+        list,
+        "currencies",
+        "Currencies that amounts come in (ISO 4217). With more than one, adding up or comparing"
+        " amounts has to say which is meant: `where currency = 'EUR'`.",
+        '["EUR", "GBP"]',
     ),
     Setting("sender", "name", str, "from_name", "Name that mails come from.", '"Corner shop"'),
     Setting(
@@ -191,6 +201,32 @@ SETTINGS: tuple[Setting, ...] = (
         "5",
     ),
     Setting(
+        "collect",
+        "default_country",
+        str,
+        "default_country",
+        "Country of telephone numbers that name none, where the person's is not known (ISO 3166).",
+        '"CH"',
+    ),
+    Setting(
+        "collect",
+        "place_file",
+        str,
+        "place_file",
+        "File in MaxMind's format (.mmdb) that tells where internet addresses are: fills"
+        " `context.geo`. A relative path begins at the workspace.",
+        '"places/GeoLite2-City.mmdb"',
+    ),
+    Setting(
+        "collect",
+        "sender_ip",
+        bool,
+        "uses_sender_ip",
+        "Whether the place of a browser that sends no `context.ip` is looked up by the address that"
+        " its request comes from; the address itself is not kept.",
+        "true",
+    ),
+    Setting(
         "sandbox",
         "is_on",
         bool,
@@ -305,6 +341,27 @@ def _check_zone(value: str) -> tuple[Any, str | None]:
     return value, None
 
 
+def _check_country(value: str) -> tuple[Any, str | None]:
+    if not value:
+        return value, None
+    found = country(value)
+    return found, None if found else f"`{value}` is no country of ISO 3166"
+
+
+def _check_currencies(value: list[str]) -> tuple[Any, str | None]:
+    found = [currency(one) for one in value]
+    unknown = [one for one, code in zip(value, found, strict=True) if code is None]
+    if unknown:
+        return None, f"`{unknown[0]}` is no currency of ISO 4217"
+    return tuple(dict.fromkeys(found)), None
+
+
+def _check_path(value: str) -> tuple[Any, str | None]:
+    if "\0" in value or len(value) > 1_000:
+        return None, "a path has at most 1,000 characters, and no NUL"
+    return value, None
+
+
 def _check_web_url(value: str) -> tuple[Any, str | None]:
     if _has_host(value, ("http", "https")):
         return value.rstrip("/"), None
@@ -407,6 +464,9 @@ _CHECKS: dict[str, Any] = {
     "sandbox_addresses": _check_addresses,
     "free_mb_min": _check_megabytes,
     "free_percent_min": _check_percent,
+    "default_country": _check_country,
+    "place_file": _check_path,
+    "currencies": _check_currencies,
 }
 
 

@@ -1,0 +1,1 @@
+"""Places of internet addresses from files in MaxMind's format."""
