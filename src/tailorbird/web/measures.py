@@ -68,9 +68,18 @@ class Measures:
             "Messages that may or may not have arrived",
             registry=self._registry,
         )
+        self.accepted = 0
+        self._measure_outside()
+
+    def _measure_outside(self) -> None:
         self._mail_server = Gauge(
             "tailorbird_mail_server_reachable",
             "1 while the mail server answers, 0 while it does not",
+            registry=self._registry,
+        )
+        self._disk_low = Gauge(
+            "tailorbird_disk_low",
+            "1 while there is less room than [storage] asks for",
             registry=self._registry,
         )
         self._disk = Gauge(
@@ -79,12 +88,6 @@ class Measures:
             ["what"],
             registry=self._registry,
         )
-        self._disk_low = Gauge(
-            "tailorbird_disk_low",
-            "1 while there is less room than [storage] asks for",
-            registry=self._registry,
-        )
-        self.accepted = 0
 
     def collected(self, call: str, answered: Answered) -> None:
         """Count a collect request."""

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
 
@@ -76,17 +76,7 @@ def make_app(settings: RoleSettings) -> WebApp:
     standardise = LiveStandardiser(control, rules, partial(bootstrap.open_places, control), learned)
     room = Room(lambda: bootstrap.disk_room(settings.data), lambda: _room_limits(query))
     measures = Measures(query, standardise.steps, room)
-
-    log = bootstrap.open_log(settings.data)
-    suppression = bootstrap.open_suppression(settings.data)
-    identity = bootstrap.open_identity(settings.data)
-    salt = bootstrap.erasure_salt(control)
-
-    def plan_erasure(reference: str) -> Erase | None:
-        found = query.profile_id(reference)
-        if found is None:
-            return None
-        return erase.plan(found, query.state(found), log, identity, suppression, salt, clock.now())
+    plan_erasure = _planner(settings, query)
 
     async def is_writer_ready() -> bool:
         try:
@@ -117,6 +107,23 @@ def make_app(settings: RoleSettings) -> WebApp:
             learned=learned,
         )
     )
+
+
+def _planner(settings: RoleSettings, query: Query) -> Callable[[str], Erase | None]:
+    """Return what plans the erasure of a person."""
+    clock = bootstrap.open_clock(settings.data, settings.clock)
+    log = bootstrap.open_log(settings.data)
+    suppression = bootstrap.open_suppression(settings.data)
+    identity = bootstrap.open_identity(settings.data)
+    salt = bootstrap.erasure_salt(bootstrap.open_control(settings.data))
+
+    def plan_erasure(reference: str) -> Erase | None:
+        found = query.profile_id(reference)
+        if found is None:
+            return None
+        return erase.plan(found, query.state(found), log, identity, suppression, salt, clock.now())
+
+    return plan_erasure
 
 
 def _room_limits(query: Query) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import structlog
 
 from tailorbird import bootstrap
+from tailorbird.adapters.socket.nudge import SocketNudger
 from tailorbird.adapters.socket.server import WriterServer
 from tailorbird.adapters.sqlite.event_log import SqliteEventLog
 from tailorbird.adapters.sqlite.state_store import SqliteStateStore
@@ -129,10 +130,7 @@ async def _serve(settings: RoleSettings, stopped: asyncio.Event) -> None:
         bootstrap.open_seen_days(settings.data),
         lambda record: erase.note(control, record),
     )
-
-    engines = [f"engine-{index}" for index in range(settings.engines)]
-    to_engines = bootstrap.open_nudger(settings.data, engines)
-    to_deliver = bootstrap.open_nudger(settings.data, ["deliver"])
+    to_engines, to_deliver = _nudgers(settings)
 
     def after_clock() -> None:
         ticker.look()
@@ -170,10 +168,17 @@ async def _serve(settings: RoleSettings, stopped: asyncio.Event) -> None:
         await asyncio.gather(*ending)
     await server.finish()
     committing.cancel()
-    for one in (log, identity, suppression, control, to_engines, to_deliver):
+    for one in (log, identity, suppression, control, to_engines, to_deliver, ownership):
         one.close()
-    ownership.release()
     _log.info("stopped", end=log.end())
+
+
+def _nudgers(settings: RoleSettings) -> tuple[SocketNudger, SocketNudger]:
+    engines = [f"engine-{index}" for index in range(settings.engines)]
+    return (
+        bootstrap.open_nudger(settings.data, engines),
+        bootstrap.open_nudger(settings.data, ["deliver"]),
+    )
 
 
 def _mover_of(clock: Clock) -> Callable[[int], int]:
