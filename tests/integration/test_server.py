@@ -425,3 +425,29 @@ def mail_to(server: Server, address: str) -> str:
         if f"To: {address}" in text:
             return text
     raise AssertionError(f"no mail to {address}")
+
+
+def test_a_person_is_exported_and_erased(server: Server) -> None:
+    ada = {"userId": "erase/me", "traits": {"email": "erase.me@shop.example"}}
+    server.collect("identify", {**ada, "messageId": "erase-1"})
+    server.settle()
+    person = "/v1/profiles/user_id:erase%2Fme"
+    found = server.get(f"{person}/export")
+    assert [one["event"] for one in found["events"]] == ["identified"]
+    status, asked = server.ask(person, "DELETE")
+    assert (status, asked["status"]) == (202, "pending")
+    until = time.monotonic() + 20
+    while (done := server.get(f"/v1/erasures/{asked['erasure_id']}"))["status"] != "done":
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert done["log"]["records"] >= 2
+    assert server.ask(person)[0] == 404
+    assert server.ask(f"{person}/export")[0] == 404
+    assert server.ask(person, "DELETE")[0] == 404
+    assert server.ask("/v1/erasures/nothing")[0] == 404
+    holding = [
+        path
+        for path in server.data.rglob("*")
+        if path.is_file() and b"erase.me@shop" in path.read_bytes()
+    ]
+    assert holding == []

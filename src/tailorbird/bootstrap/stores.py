@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from tailorbird.adapters.sqlite.ledger import SqliteLedger
 from tailorbird.adapters.sqlite.ownership import Ownership
 from tailorbird.adapters.sqlite.state_store import SqliteStateStore
 from tailorbird.adapters.sqlite.suppression_store import SqliteSuppressionStore
+from tailorbird.delivery.suppression import erased_hash
 from tailorbird.ports.clock import Clock
 from tailorbird.ports.control_store import ControlStore
 from tailorbird.ports.places import Places
@@ -38,6 +40,12 @@ def prepare_data_folder(data: Path) -> None:
     """Make the folder; refuse one on a network file system."""
     data.mkdir(parents=True, exist_ok=True)
     refuse_network_disk(data)
+
+
+def disk_room(data: Path) -> tuple[int, int]:
+    """Return the free and all bytes of the disk that a data folder lies on."""
+    found = shutil.disk_usage(data)
+    return found.free, found.total
 
 
 def own(data: Path, role: str) -> Ownership:
@@ -107,7 +115,16 @@ def open_identity(data: Path, *, is_writer: bool = False) -> SqliteIdentityStore
 
 def open_suppression(data: Path, *, is_writer: bool = False) -> SqliteSuppressionStore:
     """Open the suppression store; others than the writer read."""
-    return SqliteSuppressionStore(data / "suppression.db", is_writer=is_writer)
+    control = open_control(data)
+    try:
+        salt = erasure_salt(control)
+    finally:
+        control.close()
+    return SqliteSuppressionStore(
+        data / "suppression.db",
+        is_writer=is_writer,
+        erased=lambda address_hash: erased_hash(address_hash, salt),
+    )
 
 
 def open_state(data: Path, index: int, *, is_writer: bool = False) -> SqliteStateStore:
@@ -179,6 +196,15 @@ def token_key(control: SqliteControlStore) -> bytes:
         control.set_default("token_key", secrets.token_hex(32))
         known = control.get("token_key") or ""
     return bytes.fromhex(known)
+
+
+def erasure_salt(control: SqliteControlStore) -> str:
+    """Return what addresses of erased people are hashed with, made at the first call."""
+    known = control.get("erasure_salt")
+    if known is None:
+        control.set_default("erasure_salt", secrets.token_hex(16))
+        known = control.get("erasure_salt") or ""
+    return known
 
 
 def open_places(control: ControlStore, place_file: str) -> Places:

@@ -13,8 +13,10 @@ from rich.text import Text
 from tailorbird import bootstrap
 from tailorbird.adapters.files import FolderProblem, read_folder
 from tailorbird.adapters.machine import MachineFacts
+from tailorbird.bootstrap.integrity import FolderContents
 from tailorbird.cli import output
 from tailorbird.services.doctor import FAULT, OK, Patient, examine
+from tailorbird.services.integrity import compare
 from tailorbird.services.publish import checked_workspace
 from tailorbird.workspace.definitions import WorkspaceSettings
 
@@ -27,9 +29,13 @@ def doctor(
     data: Path = Path("data"),
     host: str = "127.0.0.1",
     port: int = 8000,
+    quick: Annotated[bool, Parameter(negative="")] = False,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
     """Look at the machine, the data folder, the workspace and the mail server.
+
+    In the data folder: whether each file is sound, the log has no gap, and the others say what the
+    log gives. The server may run meanwhile. Each finding tells how to mend it.
 
     Exits with 1 where something keeps Tailorbird from working; warnings do not.
 
@@ -47,11 +53,16 @@ def doctor(
         Address that the server is to listen on.
     port
         Port that the server is to listen on.
+    quick
+        Do not read the whole log to compare who is who and who must not get mail with it.
     as_json
         Print a JSON object: ok, findings.
     """
     patient = _patient(workspace, data, host, port)
     findings = list(examine(patient, MachineFacts()))
+    is_sound = all(one.status != FAULT for one in findings if one.name == "data")
+    if is_sound and (data / "log").is_dir() and (data / "control.db").is_file():
+        findings += compare(FolderContents(data), str(data), is_quick=quick)
     is_well = all(finding.status != FAULT for finding in findings)
     if as_json:
         output.write_json({"ok": is_well, "findings": [asdict(one) for one in findings]})

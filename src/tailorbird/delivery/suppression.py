@@ -29,6 +29,14 @@ def address_hash(address: str) -> int:
     return hash64("address", address.strip().lower())
 
 
+def erased_hash(address_hash: int, salt: str) -> int:
+    """Return the hash under which an address is kept that belonged to somebody erased.
+
+    Without the folder's salt nobody can try addresses out on it.
+    """
+    return hash64("erased", salt, address_hash)
+
+
 def changes_of(event: Event, now: int) -> list[SuppressionChange]:
     """Return what an event changes; nothing where it names no address.
 
@@ -53,6 +61,11 @@ def changes_of(event: Event, now: int) -> list[SuppressionChange]:
     if event.properties.get("bounce_type", event.properties.get("type")) in ("soft", "transient"):
         return []
     return [SuppressionChange(hashed, EVERYTHING, True, "bounced", now)]
+
+
+def address_in(event: Event) -> str | None:
+    """Return the address that an event stops or allows mail to, if it is such an event."""
+    return _address(event.properties) if event.name in NAMES else None
 
 
 def _address(properties: dict[str, Any]) -> str | None:

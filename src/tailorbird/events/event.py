@@ -19,6 +19,9 @@ MERGE_OUT = "merge_out"  # in the loser's partition: hand your state over
 MERGE_IN = "merge_in"  # in the winner's partition: wait for the loser's state
 UNMERGE = "unmerge"  # in both partitions: the two are different people after all
 ABSORB = "absorb"  # in the winner's partition: the loser's state
+# All that came before of the profile is to be made unreadable. Its records stay, as stubs with an
+# empty body, which everybody passes over.
+ERASE = "erase"
 
 PARTITIONS = 64
 
@@ -123,6 +126,22 @@ class Links(msgspec.Struct, frozen=True, array_like=True):
     """Body of a `link` record: (kind, value) of identifiers that now point at its profile."""
 
     identifiers: list[tuple[str, str]]
+
+
+class Erase(msgspec.Struct, frozen=True, array_like=True):
+    """Body of `erase`, the same in the lane of each profile that the person consists of.
+
+    `suppressed` is (salted hash of the address, topic, reason, at): who left stays left.
+    `identifiers` and `addresses` are needed to find what else is kept; once all is done the body
+    is written again without them.
+    """
+
+    erasure_id: str
+    requested_at: int
+    profile_ids: list[int]
+    suppressed: list[tuple[int, str, str, int]]
+    identifiers: list[tuple[str, str]]
+    addresses: list[str]
 
 
 class Absorb(msgspec.Struct, frozen=True, array_like=True):

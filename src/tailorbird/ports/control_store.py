@@ -10,6 +10,8 @@ MAIL_STATUS = "mail_status"
 SENDING_STOPPED = "sending_stopped"
 # JSON {"at", "sources": {name: how it is doing}}, set by the role that reads queues.
 SOURCES_STATUS = "sources_status"
+# After a restore: what is due by this instant (microseconds UTC) waits to be released.
+HOLD_UNTIL = "hold_until"
 
 
 class ControlStore(Protocol):
@@ -37,6 +39,14 @@ class ControlStore(Protocol):
 
     def set(self, name: str, value: str) -> None:
         """Store a named value, durably."""
+        ...
+
+    def named(self, prefix: str) -> dict[str, str]:
+        """Return the named values whose names begin so."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Remove a named value, durably."""
         ...
 
     def key_role(self, key: str) -> str | None:

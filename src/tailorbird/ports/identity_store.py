@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 
@@ -57,6 +57,10 @@ class IdentityStore(Protocol):
                 apart.
             offset: Offset of the last record looked at.
         """
+        ...
+
+    def erase(self, profile_ids: Sequence[int], offset: int) -> None:
+        """Forget all of these profiles, and note the log offset reached."""
         ...
 
     def resolve(self, profile_id: int) -> int:

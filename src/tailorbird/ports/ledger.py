@@ -7,6 +7,8 @@ from typing import Protocol
 
 import msgspec
 
+from tailorbird.base.time import LATEST
+
 # The life of a message. `intent` and `held` are asked again at `next_attempt_at`.
 INTENT = "intent"
 HELD = "held"
@@ -18,6 +20,11 @@ EXPIRED = "expired"
 UNKNOWN = "unknown"
 
 MAY_HAVE_ARRIVED = "the process ended while the mail server was answering: it may have arrived"
+
+# The next attempt of a held message that a person must release: after a restore it may have been
+# sent already, which the restored ledger cannot know.
+ON_HOLD = LATEST
+ON_HOLD_REASON = "restored from a backup: it may have been sent since; `tailorbird release` decides"
 
 WAITING = (INTENT, HELD)
 FINISHED = (SENT, FAILED, SUPPRESSED, EXPIRED, UNKNOWN)
@@ -95,6 +102,41 @@ class Ledger(Protocol):
 
     def mark_reported(self, effect_ids: Sequence[str]) -> None:
         """Note that the log has the outcomes."""
+        ...
+
+    def put_on_hold(self, until: int, log_end: int) -> int:
+        """Hold, until released, what is not finished and due by `until`; return how many.
+
+        So is what arose behind `log_end`, in records that a restored log does not have, and what
+        was being handed over.
+        """
+        ...
+
+    def on_hold(self, limit: int) -> list[Message]:
+        """Return messages that wait to be released, the longest due first, without records."""
+        ...
+
+    def count_on_hold(self) -> int:
+        """Return how many messages wait to be released."""
+        ...
+
+    def release(self, now: int, effect_ids: Sequence[str] | None = None) -> int:
+        """Let messages that are on hold, or some of them, be asked again now; return how many."""
+        ...
+
+    def drop(self, now: int, reason: str, effect_ids: Sequence[str] | None = None) -> int:
+        """Settle messages that are on hold, or some of them, as suppressed; return how many."""
+        ...
+
+    def erase(self, profile_ids: Sequence[int], now: int) -> tuple[int, int]:
+        """Make unreadable what is kept of messages to people; return messages and bytes.
+
+        That they were, of which journey and step and what became of them, stays countable.
+        """
+        ...
+
+    def report_again(self, since: int) -> None:
+        """Let outcomes since an instant be written to the log again: it may lack them."""
         ...
 
     def rendering(self, key: str, data: bytes | None = None) -> bytes:

@@ -66,6 +66,10 @@ class StateStore(Protocol):
         """Store a batch atomically. Rows whose effect id lies in the outbox already are ignored."""
         ...
 
+    def erase(self, profile_id: int) -> None:
+        """Remove all of a profile: state, memberships, what waits in the outbox, its poison."""
+        ...
+
     def offset(self) -> int:
         """Return the offset of the last record in the state, 0 when new."""
         ...

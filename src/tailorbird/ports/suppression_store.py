@@ -32,6 +32,14 @@ class SuppressionStore(Protocol):
         """Return why mail of this topic to this address is suppressed, or None."""
         ...
 
+    def topics(self, address_hash: int) -> list[tuple[str, str, int]]:
+        """Return (topic, reason, at) of what is suppressed for an address."""
+        ...
+
+    def forget(self, address_hashes: Iterable[int]) -> None:
+        """Remove all that is kept of addresses; of an erased one the salted hash stays."""
+        ...
+
     def offset(self) -> int:
         """Return the log offset up to which changes have been taken over."""
         ...

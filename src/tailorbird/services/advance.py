@@ -16,6 +16,7 @@ import structlog
 
 from tailorbird.events.event import (
     ACTIVATE,
+    ERASE,
     LINK,
     NOISY_EVENT,
     PARTITIONS,
@@ -163,8 +164,12 @@ class Engine:
                 self._refolded = None
             if record.kind == TICK:
                 self._tick(record)
+            elif not record.body:
+                pass  # a stub of somebody who was erased
             elif record.kind == ACTIVATE:
                 self._activate(record)
+            elif record.kind == ERASE:
+                self._erase(record)
             elif record.kind == REFOLD:
                 self._refold(record)
             elif record.kind == UNMERGE:
@@ -296,6 +301,10 @@ class Engine:
 
         if self._work.get(record.profile_id) is not None:
             self._apply(record, record.profile_id, act)
+
+    def _erase(self, record: Record) -> None:
+        self._commit(record.offset - 1)
+        self._work.erase(record.profile_id)
 
     def _recompute(self, record: Record) -> None:
         reducer = self.reducer_of(record.partition)

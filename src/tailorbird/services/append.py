@@ -13,7 +13,9 @@ import msgspec
 
 from tailorbird.base.hashing import hash_text
 from tailorbird.events.event import (
+    ABSORB,
     ACTIVATE,
+    ERASE,
     EVENT,
     LINK,
     MERGE_IN,
@@ -21,6 +23,7 @@ from tailorbird.events.event import (
     NOISY_EVENT,
     UNMERGE,
     Activate,
+    Erase,
     Event,
     Links,
     Merge,
@@ -47,6 +50,7 @@ _DUPLICATE = Answer(DUPLICATE)
 _CATCH_UP_BATCH = 5_000
 # Records between two notes of how far the derived stores have come: a restart reads on from there.
 _OFFSETS_PER_NOTE = 50_000
+_decode_erase = msgspec.msgpack.Decoder(Erase).decode
 _decode_activate = msgspec.msgpack.Decoder(Activate).decode
 _decode_links = msgspec.msgpack.Decoder(Links).decode
 _decode_unmerge = msgspec.msgpack.Decoder(Unmerge).decode
@@ -66,12 +70,15 @@ class Appender:
         rules: IdentityRules = DEFAULT_RULES,
         rules_of: Callable[[str], IdentityRules] | None = None,
         days: SeenDays | None = None,
+        on_erase: Callable[[Record], None] = lambda record: None,
     ) -> None:
         """`rules` say which identifiers count; they concern what is written from here on.
 
         `rules_of` tells them for a version: they take over once it is activated in the log.
+        `on_erase` is told of an erasure before the stores are past it: it may be told again.
         `days` keeps what is needed to know a message again after more than a day.
         """
+        self._on_erase = on_erase
         self._rules_of = rules_of
         self._version = ""
         self._rules = rules
@@ -109,13 +116,18 @@ class Appender:
                 continue
             fresh.add(event.dedup)
             profile_id = batch.add(event)
+            if profile_id is None:
+                placed.append(None)
+                continue
             index = len(batch.drafts) - 1
             placed.append((index, profile_id))
             if event.concerns_suppression:
                 concerning.append(index)
         has_others = len(batch.drafts) > len(placed) - placed.count(None)
         for draft in drafts:
-            if draft.dedup and (draft.dedup in fresh or draft.dedup in self._seen):
+            if (draft.dedup and (draft.dedup in fresh or draft.dedup in self._seen)) or (
+                draft.kind == ABSORB and batch.is_gone(draft.profile_id)
+            ):
                 placed.append(None)
                 continue
             fresh.add(draft.dedup)
@@ -155,6 +167,9 @@ class Appender:
         end = records[-1].offset
         if has_others:
             self._take_over_identity(records)
+            changes = [one for record in records for one in _still_suppressed(record)]
+            if changes:
+                self._suppression.apply(changes, end)
         changes = [change for index in concerning for change in self._changes_of(records[index])]
         if changes:
             self._suppression.apply(changes, end)
@@ -181,6 +196,8 @@ class Appender:
         links: list[tuple[str, str, int, int]] = []
         merges: list[tuple[int, int, int]] = []
         for record in records:
+            if not record.body:
+                continue  # a tick, or a stub of somebody who was erased
             if record.kind == LINK:
                 for kind, value in _decode_links(record.body).identifiers:
                     links.append((kind, value, record.profile_id, record.offset))
@@ -193,6 +210,11 @@ class Appender:
                 apart = [(undone.loser_id, undone.winner_id)]
                 self._identity.apply(links, merges, record.offset - 1)
                 self._identity.apply((), (), record.offset, apart)
+                links, merges = [], []
+            elif record.kind == ERASE:
+                self._on_erase(record)
+                self._identity.apply(links, merges, record.offset - 1)
+                self._identity.erase(_decode_erase(record.body).profile_ids, record.offset)
                 links, merges = [], []
         if links or merges:
             self._identity.apply(links, merges, records[-1].offset)
@@ -213,11 +235,21 @@ class Appender:
 
     def _changes_of(self, record: Record) -> Sequence[SuppressionChange]:
         if record.kind != EVENT:
-            return ()
+            return _still_suppressed(record)
         try:
             return self._suppression_rule(decode_event(record), record.now)
         except msgspec.DecodeError:
             return ()  # no event at all: the engine puts it among the poison
+
+
+def _still_suppressed(record: Record) -> list[SuppressionChange]:
+    """Return what stays of somebody who was erased: whom they did not want mail from."""
+    if record.kind != ERASE:
+        return []
+    return [
+        SuppressionChange(hashed, topic, True, reason, at)
+        for hashed, topic, reason, at in _decode_erase(record.body).suppressed
+    ]
 
 
 def _answer(record: Record, profile_id: int) -> Answer:
@@ -248,11 +280,20 @@ class _Batch:
         self._since: dict[int, int] = {}
         self._users: set[int] = set()
 
-    def add(self, event: EventDraft) -> int:
-        """Add the records of one event: merges, new links, then the event itself."""
+    def is_gone(self, profile_id: int) -> bool:
+        """Say whether nothing points at a profile any more: the person was erased."""
+        return profile_id not in self._since and self._store.known_since(profile_id) is None
+
+    def add(self, event: EventDraft) -> int | None:
+        """Add the records of one event: merges, new links, then the event itself.
+
+        None for what became of a mail to somebody who was erased meanwhile.
+        """
         kind, value = event.identifiers[0]
         if kind == PROFILE:
             profile_id = self._resolve(int(value))
+            if self.is_gone(profile_id):
+                return None
             self._append(EVENT, profile_id, event.body, event.dedup)
             return profile_id
         found = resolve(event.identifiers, event.previous, self, self._rules)

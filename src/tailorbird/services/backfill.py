@@ -102,6 +102,8 @@ class _People:
         # Of a survivor: who left it, and what they are known by.
         self._left: dict[int, list[tuple[int, frozenset[tuple[str, str]]]]] = {}
         for record in _records(log, before):
+            if not record.body:
+                continue  # of somebody who was erased
             if record.kind == MERGE_IN:
                 merge = _decode_merge(record.body)
                 self._winners[merge.loser_id] = merge.winner_id

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 from tailorbird.base.problems import Problem
-from tailorbird.workspace.definitions import Workspace
+from tailorbird.services.room import FULL_BYTES, low_because
+from tailorbird.workspace.definitions import Workspace, WorkspaceSettings
 
 OK = "ok"
 WARNING = "warning"
@@ -16,7 +17,6 @@ FAULT = "fault"
 
 _PYTHON_MIN = (3, 11)
 _SQLITE_MIN = (3, 35)  # the first with RETURNING
-_FREE_MIN_BYTES = 1_000_000_000
 _NETWORK_FILESYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph")
 _EARLIEST_SECONDS = 1_735_689_600  # 2025-01-01: a clock before that was never set
 _MAIL_TIMEOUT_SECONDS = 3.0
@@ -30,6 +30,7 @@ class Facts(Protocol):
     def databases(self, data: Path) -> list[Path]: ...
     def damage(self, database: Path) -> str | None: ...
     def free_bytes(self, folder: Path) -> int: ...
+    def total_bytes(self, folder: Path) -> int: ...
     def filesystem(self, folder: Path) -> str: ...
     def is_port_free(self, host: str, port: int) -> bool: ...
     def mail_complaint(self, smtp_url: str, timeout_seconds: float) -> str | None: ...
@@ -67,7 +68,7 @@ def examine(patient: Patient, facts: Facts) -> Iterator[Finding]:
     yield _clock(facts)
     yield _disk(patient, facts)
     yield _filesystem(patient, facts)
-    yield _databases(patient, facts)
+    yield from _databases(patient, facts)
     yield _port(patient, facts)
     yield _workspace(patient)
     if patient.workspace is not None and patient.workspace.settings.place_file:
@@ -96,14 +97,16 @@ def _clock(facts: Facts) -> Finding:
 
 
 def _disk(patient: Patient, facts: Facts) -> Finding:
-    free = facts.free_bytes(patient.data)
+    free, total = facts.free_bytes(patient.data), facts.total_bytes(patient.data)
+    found = patient.workspace.settings if patient.workspace is not None else WorkspaceSettings()
+    reason = low_because(free, total, found.free_mb_min, found.free_percent_min)
     says = f"{free / 1e9:.1f} GB free for {patient.data}"
-    if free >= _FREE_MIN_BYTES:
+    if not reason:
         return Finding(name="disk", status=OK, says=says)
     return Finding(
         name="disk",
-        status=WARNING,
-        says=says,
+        status=FAULT if free < FULL_BYTES else WARNING,
+        says=f"{says}: {reason}",
         mend="Make room: with a full disk nothing is accepted any more.",
     )
 
@@ -120,21 +123,37 @@ def _filesystem(patient: Patient, facts: Facts) -> Finding:
     )
 
 
-def _databases(patient: Patient, facts: Facts) -> Finding:
+def _databases(patient: Patient, facts: Facts) -> Iterator[Finding]:
     databases = facts.databases(patient.data)
     if not databases:
-        return Finding(name="data", status=OK, says=f"{patient.data} holds nothing yet")
+        yield Finding(name="data", status=OK, says=f"{patient.data} holds nothing yet")
+        return
+    damaged = 0
     for database in databases:
         complaint = facts.damage(database)
         if complaint is not None:
-            return Finding(
+            damaged += 1
+            name = database.relative_to(patient.data)
+            yield Finding(
                 name="data",
                 status=FAULT,
-                says=f"{database.relative_to(patient.data)} is damaged: {complaint}",
-                mend="Stop the server and restore the data folder from a backup; state/ and "
-                "identity.db alone may be deleted, they are made again from the log.",
+                says=f"{name} is damaged: {complaint}",
+                mend=_mend_of(name, patient.data),
             )
-    return Finding(name="data", status=OK, says=f"{len(databases)} databases are sound")
+    if not damaged:
+        yield Finding(name="data", status=OK, says=f"{len(databases)} databases are sound")
+
+
+def _mend_of(name: Path, data: Path) -> str:
+    if name.parts[0] == "state":
+        return f"Stop the server and make the states anew: `tailorbird rebuild --data {data}`."
+    if name.parts[0].startswith("state."):
+        return f"It is what a rebuild left behind: remove {data / name.parts[0]}."
+    if str(name) in ("identity.db", "suppression.db"):
+        return f"Stop the server, remove {data / name} and start it: it is made anew from the log."
+    if str(name) == "dead_letters.db":
+        return f"Stop the server and remove {data / name}: refused items are kept there, no others."
+    return "Stop the server and restore a backup: `tailorbird restore FOLDER --data NEW`."
 
 
 def _port(patient: Patient, facts: Facts) -> Finding:

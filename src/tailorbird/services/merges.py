@@ -25,6 +25,6 @@ def merge_of(log: EventLog, identity: IdentityStore, profile_id: int) -> Unmerge
     while records := log.read(after, _BATCH, [partition_of(profile_id)]):
         after = records[-1].offset
         for record in records:
-            if record.kind == MERGE_OUT and record.profile_id == profile_id:
+            if record.kind == MERGE_OUT and record.profile_id == profile_id and record.body:
                 merge_id = _decode_merge(record.body).merge_id
     return Unmerge(merge_id, survivor, profile_id, identity.own_identifiers(profile_id))

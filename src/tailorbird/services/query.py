@@ -27,6 +27,7 @@ from tailorbird.services.explain import (
     message_summary,
     public_profile_id,
 )
+from tailorbird.services.export import export
 from tailorbird.services.merges import merge_of
 from tailorbird.services.message_record import decode_record, profile_of
 
@@ -71,7 +72,7 @@ class Query:
     def explanation(self, message_id: str) -> dict[str, Any] | None:
         """Explain a message, and say whether rendering it again gives the bytes that left."""
         message = self.ledger.message(message_id)
-        if message is None:
+        if message is None or not message.effect:  # unknown, or to somebody who was erased
             return None
         record, key = decode_record(message), self._control.get("token_key")
         profile, same = None, None
@@ -92,6 +93,13 @@ class Query:
         if live is not None and live.workspace.version == version:
             return live
         return Reducer(self._load_workspace(version))
+
+    def export(self, reference: str) -> dict[str, Any] | None:
+        """Return all that is kept of a person, None where nobody is known under the reference."""
+        known, profile_id = self.profile(reference), self.profile_id(reference)
+        if known is None or profile_id is None:
+            return None
+        return export(profile_id, known, self._log, self._identity, self.ledger, self._clock.now)
 
     def merge_of(self, reference: str) -> Unmerge | None:
         """Return how to undo the merge by which a person lost a self of their own.
@@ -334,7 +342,13 @@ class Query:
         counts = self.ledger.counts()
         poisoned = sum(store.poison_count() for store in self._states)
         unknown = counts.get(UNKNOWN, 0)
+        on_hold = self.ledger.count_on_hold()
         mends = []
+        if on_hold:
+            mends.append(
+                f"{on_hold} message(s) wait since a restore, because they may have been sent after"
+                " the backup. `tailorbird release` lists them, and lets them go or drops them."
+            )
         if poisoned:
             offsets = sorted(at for store in self._states for at, _ in store.poisoned(3))[-3:]
             mends.append(
@@ -350,6 +364,7 @@ class Query:
         return {
             "poisoned": poisoned,
             "unknown": unknown,
+            "on_hold": on_hold,
             "held": counts.get(HELD, 0),
             "waiting": counts.get(HELD, 0) + counts.get(INTENT, 0),
             "dead_letters": dict(self._count_dead_letters()),

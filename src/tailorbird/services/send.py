@@ -36,7 +36,12 @@ from tailorbird.events.event import partition_of
 from tailorbird.journeys.effects import SendMessage
 from tailorbird.ports import ledger as standing
 from tailorbird.ports.clock import Clock
-from tailorbird.ports.control_store import MAIL_STATUS, SENDING_STOPPED, ControlStore
+from tailorbird.ports.control_store import (
+    HOLD_UNTIL,
+    MAIL_STATUS,
+    SENDING_STOPPED,
+    ControlStore,
+)
 from tailorbird.ports.ledger import Ledger, Message
 from tailorbird.ports.log_writer import RETRY, LogWriter
 from tailorbird.ports.mail_sender import (
@@ -45,11 +50,13 @@ from tailorbird.ports.mail_sender import (
     Uncertain,
     Unreachable,
 )
-from tailorbird.ports.state_store import OutboxRow, StateStore
+from tailorbird.ports.state_store import StateStore
 from tailorbird.ports.suppression_store import SuppressionStore
 from tailorbird.profiles.state import decode
 from tailorbird.reducer.reducer import Reducer
 from tailorbird.services.compose import compose
+from tailorbird.services.erase import erase_in_ledger
+from tailorbird.services.intents import intent_of
 from tailorbird.services.made_up import made_up_base
 from tailorbird.services.message_record import (
     ReadProfile,
@@ -157,6 +164,7 @@ class Delivery:
     async def step(self) -> int:
         """Take over intents, deliver one round, report outcomes; return how much was done."""
         done = self._take_over()
+        done += erase_in_ledger(self._control, self._ledger, self._states, self._clock.now())
         if not self._is_stopped():
             done += await self._round()
         return done + await self._report()
@@ -169,7 +177,8 @@ class Delivery:
         for index, state in enumerate(self._states):
             rows = state.outbox(self._ledger.cursor(index), ROUND_MAX * 5)
             if rows:
-                messages = [_intent(index, row, now) for row in rows]
+                hold_until = int(self._control.get(HOLD_UNTIL) or 0)
+                messages = [intent_of(index, row, now, hold_until) for row in rows]
                 self._ledger.take_over(index, messages, rows[-1].seq)
                 done += len(rows)
         return done
@@ -477,24 +486,3 @@ class Delivery:
 
 def _resends_max(settings: WorkspaceSettings) -> int:
     return RESENDS_MAX if settings.unknown == "resend" else 0
-
-
-def _intent(index: int, row: OutboxRow, now: int) -> Message:
-    effect = _decode_effect(row.body)
-    return Message(
-        effect_id=row.effect_id,
-        state=index,
-        profile_id=row.profile_id,
-        journey=effect.journey,
-        step=effect.step,
-        template=effect.template,
-        kind=effect.kind,
-        topic=effect.topic,
-        due_at=effect.due_at,
-        expires_at=effect.expires_at,
-        created_at=now,
-        # It was due when the log said so; a clock that went back since then must not hold it.
-        next_attempt_at=min(effect.due_at, now),
-        effect=row.body,
-        required_offset=row.offset,
-    )

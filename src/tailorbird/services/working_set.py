@@ -173,6 +173,11 @@ class WorkingSet:
         del pending.memberships[mark.memberships :]
         del pending.outbox[mark.outbox :]
 
+    def erase(self, profile_id: int) -> None:
+        """Forget a profile and remove it from the store; nothing may be pending."""
+        self._hot.pop(profile_id, None)
+        self._store.erase(profile_id)
+
     def silence(self, profile_id: int) -> None:
         """Take a profile's deadline away: its next record sets one again."""
         state = self.get(profile_id)

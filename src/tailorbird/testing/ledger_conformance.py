@@ -187,6 +187,55 @@ def the_first_rendering_stays(ledger: Ledger) -> None:
     assert ledger.rendering("k") == b"one"
 
 
+def what_a_restore_holds_waits_to_be_released(ledger: Ledger) -> None:
+    """Due by then, arisen behind the log's end, being handed over: nothing else may free them."""
+    ledger.take_over(
+        0,
+        [
+            message("due", due_at=10),
+            message("later", due_at=500, next_attempt_at=500),
+            message("lost", due_at=500, next_attempt_at=500, required_offset=9),
+            message("leaving", due_at=500, next_attempt_at=10),
+            message("done"),
+        ],
+        5,
+    )
+    for one in ledger.waiting(100, 10):
+        if one.effect_id == "leaving":
+            one.status, one.attempts = standing.HANDING_OVER, 1
+        elif one.effect_id == "done":
+            one.status, one.finished_at = standing.SENT, 30
+        ledger.update([one])
+    ledger.mark_reported(["done"])
+    assert ledger.put_on_hold(100, 8) == 3
+    assert ledger.recover(200, 2) == 0
+    assert [one.effect_id for one in ledger.on_hold(10)] == ["due", "lost", "leaving"]
+    assert [one.effect_id for one in ledger.waiting(1_000, 10)] == ["later"]
+    assert ledger.count_on_hold() == 3
+    assert ledger.release(600, ["due", "nobody", "done"]) == 1
+    assert [one.effect_id for one in ledger.waiting(600, 10)] == ["later", "due"]
+    assert ledger.drop(700, "dropped", ["leaving"]) == 1
+    found = ledger.message("leaving")
+    assert found is not None
+    assert (found.status, found.reason, found.finished_at) == (standing.SUPPRESSED, "dropped", 700)
+    assert ledger.release(800) == 1
+    assert ledger.count_on_hold() == 0
+    lost = ledger.message("lost")
+    assert lost is not None
+    assert (lost.required_offset, lost.next_attempt_at) == (8, 800)
+
+
+def outcomes_can_be_reported_again(ledger: Ledger) -> None:
+    """A log that was restored may lack what the ledger has reported."""
+    ledger.take_over(0, [message("old"), message("new")], 2)
+    for at, one in zip((50, 90), ledger.waiting(100, 10), strict=True):
+        one.status, one.finished_at, one.reported = standing.SENT, at, True
+        ledger.update([one])
+    assert ledger.unreported(10) == []
+    ledger.report_again(60)
+    assert [one.effect_id for one in ledger.unreported(10)] == ["new"]
+
+
 CHECKS: tuple[Callable[[Ledger], None], ...] = (
     an_effect_becomes_one_message,
     each_state_has_its_own_cursor,
@@ -199,4 +248,6 @@ CHECKS: tuple[Callable[[Ledger], None], ...] = (
     lists_are_newest_first,
     counts_follow_every_change,
     the_first_rendering_stays,
+    what_a_restore_holds_waits_to_be_released,
+    outcomes_can_be_reported_again,
 )

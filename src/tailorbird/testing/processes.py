@@ -100,7 +100,9 @@ class MailCatcher:
         """Return how many mails came under each Message-ID, without its domain."""
         found: Counter[str] = Counter()
         for path in self._folder.glob("*.eml"):
-            head = path.read_text(encoding="utf-8").partition("\n\n")[0]
+            head, end, _ = path.read_text(encoding="utf-8").partition("\n\n")
+            if not end:
+                continue  # it is being written
             (line,) = (one for one in head.splitlines() if one.startswith("Message-ID: <"))
             found[line.removeprefix("Message-ID: <").partition("@")[0]] += 1
         return found

@@ -40,7 +40,7 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     """
     length = header(scope, b"content-length")
     if length is not None and _is_above(length, limit):
-        await _discard(receive)
+        await discard(receive)
         raise BodyTooLarge
     chunks: list[bytes] = []
     size = 0
@@ -52,7 +52,7 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
         size += len(chunk)
         if size > limit:
             if message.get("more_body", False):
-                await _discard(receive)
+                await discard(receive)
             raise BodyTooLarge
         chunks.append(chunk)
         if not message.get("more_body", False):
@@ -60,7 +60,7 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     return b"".join(chunks)
 
 
-async def _discard(receive: Receive) -> None:
+async def discard(receive: Receive) -> None:
     size = 0
     while size <= DISCARDED_BYTES_MAX:
         message = await receive()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import unquote
 
 import msgspec
-from litestar import Litestar, Request, Response, get, post
+from litestar import Litestar, Request, Response, delete, get, post
 from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException, NotAuthorizedException, NotFoundException
@@ -21,10 +22,12 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from tailorbird.base.problems import TailorbirdError
 from tailorbird.base.time import LATEST, format_micros, parse_micros
 from tailorbird.delivery.links import without_tracking
+from tailorbird.events.event import Erase
 from tailorbird.events.refusal import excerpt
 from tailorbird.ports.clock import ClockProblem
 from tailorbird.ports.control_store import SENDING_STOPPED, ControlStore
 from tailorbird.ports.log_writer import LogWriter
+from tailorbird.services.erase import ask_for, certificate
 from tailorbird.services.explain import message_summary, sent_bytes, sent_parts
 from tailorbird.services.learned import Learned
 from tailorbird.services.query import Query, read_profile_id
@@ -53,6 +56,7 @@ class ApiParts:
     writer: LogWriter
     sessions: Sessions
     learned: Learned
+    plan_erasure: Callable[[str], Erase | None] = lambda reference: None
 
 
 class ClockMove(msgspec.Struct):
@@ -107,6 +111,43 @@ def get_why_not(
         raise _unknown("journey", journey) from None
     if found is None:
         raise _nobody(reference)
+    return found
+
+
+@get(
+    "/v1/profiles/{reference:str}/export",
+    sync_to_thread=False,
+    guards=[admin_guard],
+    tags=["people"],
+)
+def get_export(request: AnyRequest, reference: FromPath[str]) -> dict[str, Any]:
+    """Return all that is kept of a person, for them to read."""
+    reference = unquote(reference)
+    found = parts_of(request).query.export(reference)
+    if found is None:
+        raise _nobody(reference)
+    return found
+
+
+@delete("/v1/profiles/{reference:str}", guards=[admin_guard], tags=["people"], status_code=202)
+async def delete_profile(request: AnyRequest, reference: FromPath[str]) -> dict[str, Any]:
+    """Erase a person: all that is kept becomes unreadable; `/v1/erasures/ID` tells when."""
+    reference = unquote(reference)
+    parts = parts_of(request)
+    erase = parts.plan_erasure(reference)
+    if erase is None:
+        raise _nobody(reference)
+    if not await ask_for(erase, parts.writer):
+        raise HTTPException("the log does not take it now; try again", status_code=503)
+    return {"erasure_id": erase.erasure_id, "status": "pending"}
+
+
+@get("/v1/erasures/{erasure:str}", sync_to_thread=False, guards=[admin_guard], tags=["people"])
+def get_erasure(request: AnyRequest, erasure: FromPath[str]) -> dict[str, Any]:
+    """Return the certificate of an erasure, or that it is not finished."""
+    found = certificate(parts_of(request).control, erasure)
+    if found is None:
+        raise _unknown("erasure", erasure)
     return found
 
 
@@ -290,6 +331,9 @@ def make_api(parts: ApiParts, version: str) -> Litestar:
         route_handlers=[
             get_profile,
             get_why_not,
+            get_export,
+            delete_profile,
+            get_erasure,
             get_segments,
             get_members,
             get_learned,

@@ -20,6 +20,7 @@ from tailorbird.events.refusal import excerpt
 from tailorbird.services.learned import Learned
 from tailorbird.services.pull import WAITING
 from tailorbird.services.query import Query
+from tailorbird.services.room import Room
 from tailorbird.web import documents
 from tailorbird.web.answers import (
     SECURITY_HEADERS,
@@ -67,6 +68,7 @@ class WebParts:
     is_writer_ready: Callable[[], Any]
     fresh_id: Callable[[], str]
     learned: Learned
+    room: Room | None = None
 
 
 class WebApp:
@@ -207,8 +209,10 @@ class WebApp:
         is_reading = all(one["state"] != WAITING for one in sources.values())
         if sources:
             roles["sources"] = {"ready": is_reading}
+        disk = parts.room.told() if parts.room is not None else {"is_low": False}
         is_well = (
             is_reading
+            and not disk["is_low"]
             and mail["reachable"] is not False
             and not is_broken
             and not concerns["poisoned"]
@@ -217,6 +221,7 @@ class WebApp:
             "status": ("ok" if is_well else "degraded") if is_ready else "starting",
             "roles": roles,
             "mail": mail,
+            "disk": disk,
             "workspace": workspace,
             "concerns": concerns,
             "sources": sources,

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 from tailorbird.events.decode import REQUEST_BYTES_MAX
 from tailorbird.events.refusal import MENDS, Rule
 from tailorbird.services.ingest import RETRY_AFTER_SECONDS, Answered, Ingest
+from tailorbird.services.room import Room
 from tailorbird.web.answers import (
     BodyTooLarge,
     Receive,
@@ -19,6 +20,7 @@ from tailorbird.web.answers import (
     Send,
     answer,
     answer_json,
+    discard,
     header,
     read_body,
 )
@@ -42,6 +44,11 @@ CALLS = {
     "b": "batch",
     "import": "batch",
 }
+# Bytes of requests that are being read or wait for the writer. Decoded they are several times as
+# large; what is more is asked to come again.
+WAITING_BYTES_MAX = 32 * 1024 * 1024
+# A packed request can be many times as large as it says.
+_PACKED_TIMES = 20
 PIXEL_CALLS = frozenset({"identify", "track", "page", "screen", "group", "alias", "i", "t", "p"})
 PIXEL = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 _NO_STORE = ((b"cache-control", b"no-store"), (b"access-control-allow-origin", b"*"))
@@ -64,8 +71,17 @@ class Collect:
     """Takes requests whose path is one of `CALLS`."""
 
     def __init__(
-        self, ingest: Ingest, is_write_key: Callable[[str], bool], measures: Measures
+        self,
+        ingest: Ingest,
+        is_write_key: Callable[[str], bool],
+        measures: Measures,
+        room: Room | None = None,
+        *,
+        waiting_bytes_max: int = WAITING_BYTES_MAX,
     ) -> None:
+        self._room = room
+        self._waiting_bytes = 0
+        self._waiting_bytes_max = waiting_bytes_max
         self._ingest = ingest
         self._is_write_key = is_write_key
         self._measures = measures
@@ -88,6 +104,27 @@ class Collect:
             }
             await answer_json(send, 405, {"error": error, "request_id": request_id}, headers)
             return
+        full = self._room.refusal() if self._room is not None else None
+        size = _size_of(scope)
+        if full is not None or self._waiting_bytes + size > self._waiting_bytes_max:
+            await discard(receive)
+            await _send(send, _disk_full(full) if full else _busy(), request_id, headers)
+            return
+        self._waiting_bytes += size
+        try:
+            await self._take(call, scope, receive, send, request_id, headers)
+        finally:
+            self._waiting_bytes -= size
+
+    async def _take(
+        self,
+        call: str,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        request_id: str,
+        headers: tuple[tuple[bytes, bytes], ...],
+    ) -> None:
         try:
             body = await read_body(scope, receive, REQUEST_BYTES_MAX)
         except BodyTooLarge:
@@ -136,6 +173,43 @@ class Collect:
 
     def _may_write(self, outer: str | None, inner: str | None) -> bool:
         return any(key is not None and self._is_write_key(key) for key in (outer, inner))
+
+
+def _size_of(scope: Scope) -> int:
+    """Return how much of memory a request may take, by what it says of itself."""
+    length = header(scope, b"content-length")
+    if length is None or len(length) > 9 or not (length.isascii() and length.isdecimal()):
+        return REQUEST_BYTES_MAX
+    if header(scope, b"content-encoding"):
+        return min(int(length) * _PACKED_TIMES, REQUEST_BYTES_MAX)
+    return min(int(length), REQUEST_BYTES_MAX)
+
+
+def _busy() -> Answered:
+    return Answered(
+        429,
+        {
+            "error": {
+                "rule": "busy",
+                "message": "more is waiting to be stored than memory holds; nothing of this"
+                " request was stored",
+                "mend": "Send the same request again after the pause that Retry-After names.",
+            }
+        },
+    )
+
+
+def _disk_full(reason: str) -> Answered:
+    return Answered(
+        503,
+        {
+            "error": {
+                "rule": "disk_full",
+                "message": reason,
+                "mend": "Make room on the disk of the data folder; then send the same request.",
+            }
+        },
+    )
 
 
 def _from_base64(text: str) -> bytes:

@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from tailorbird.services.ingest import Answered
 from tailorbird.services.query import Query
+from tailorbird.services.room import Room
 from tailorbird.services.standardise import Standardiser
 from tailorbird.web.step_measures import StepCollector
 
@@ -13,7 +14,8 @@ from tailorbird.web.step_measures import StepCollector
 class Measures:
     """What the web process counts, and gauges of the whole read when asked."""
 
-    def __init__(self, query: Query, standardiser: Standardiser) -> None:
+    def __init__(self, query: Query, standardiser: Standardiser, room: Room | None = None) -> None:
+        self._room = room
         self._query = query
         self._registry = CollectorRegistry()
         self._registry.register(StepCollector(standardiser))
@@ -66,12 +68,26 @@ class Measures:
             "Messages that may or may not have arrived",
             registry=self._registry,
         )
+        self.accepted = 0
+        self._measure_outside()
+
+    def _measure_outside(self) -> None:
         self._mail_server = Gauge(
             "tailorbird_mail_server_reachable",
             "1 while the mail server answers, 0 while it does not",
             registry=self._registry,
         )
-        self.accepted = 0
+        self._disk_low = Gauge(
+            "tailorbird_disk_low",
+            "1 while there is less room than [storage] asks for",
+            registry=self._registry,
+        )
+        self._disk = Gauge(
+            "tailorbird_disk_bytes",
+            "Room on the data folder's disk",
+            ["what"],
+            registry=self._registry,
+        )
 
     def collected(self, call: str, answered: Answered) -> None:
         """Count a collect request."""
@@ -107,4 +123,9 @@ class Measures:
             self._members.labels(segment).set(size)
         for name, count in status["messages"].items():
             self._messages.labels(name).set(count)
+        if self._room is not None:
+            disk = self._room.told()
+            self._disk.labels("free").set(disk["free_bytes"])
+            self._disk.labels("total").set(disk["total_bytes"])
+            self._disk_low.set(disk["is_low"])
         return generate_latest(self._registry)

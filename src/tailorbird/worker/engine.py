@@ -60,6 +60,8 @@ async def _serve(settings: RoleSettings, stopped: asyncio.Event) -> None:
             count = engine.step()
             if wanted != (wanted := engine.outbox_rows):
                 to_deliver.nudge()
+            if not state.is_scrubbed():
+                state.scrub()
             if count:
                 to_writer.nudge()  # deadlines may have come
                 handed = await forward_hand_overs(state, writer, handed)

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
 
@@ -19,12 +19,16 @@ from granian.server.embed import Server
 
 from tailorbird import __version__, bootstrap
 from tailorbird.bootstrap.definitions import workspace_loader
+from tailorbird.events.event import Erase
+from tailorbird.ports.log_writer import LogWriter
+from tailorbird.services import erase
 from tailorbird.services.feed import Feed
 from tailorbird.services.hooks.receive import Hooks
 from tailorbird.services.identity_rules import LiveRules
 from tailorbird.services.ingest import Ingest
 from tailorbird.services.learned import Learned
 from tailorbird.services.query import Query
+from tailorbird.services.room import Room
 from tailorbird.services.sources import LiveSources, status_of_queues
 from tailorbird.services.standardise import LiveStandardiser
 from tailorbird.web.api import ApiParts, make_api
@@ -39,6 +43,7 @@ from tailorbird.web.tracking import Tracking
 from tailorbird.worker.logs import configure_logs
 from tailorbird.worker.process import follow_supervisor
 from tailorbird.worker.settings import RoleSettings
+from tailorbird.workspace.definitions import WorkspaceSettings
 
 # How often what was seen of events is written down; a crash forgets so much of the counts.
 _LEARNED_SECONDS = 30.0
@@ -76,14 +81,9 @@ def make_app(settings: RoleSettings) -> WebApp:
     rules = LiveRules(control, look_seconds=_LOOK_SECONDS)
     learned = Learned(control)
     standardise = LiveStandardiser(control, rules, partial(bootstrap.open_places, control), learned)
-    measures = Measures(query, standardise.steps)
-
-    async def is_writer_ready() -> bool:
-        try:
-            await writer.now()
-        except OSError:
-            return False
-        return True
+    room = Room(lambda: bootstrap.disk_room(settings.data), lambda: _room_limits(query))
+    measures = Measures(query, standardise.steps, room)
+    plan_erasure = _planner(settings, query)
 
     ingest = Ingest(writer, clock, dead_letters, fresh_id, rules, standardise)
     feed = Feed(writer, clock, dead_letters, rules, standardise)
@@ -93,21 +93,55 @@ def make_app(settings: RoleSettings) -> WebApp:
 
     return WebApp(
         WebParts(
-            collect=Collect(ingest, is_write_key, measures),
+            collect=Collect(ingest, is_write_key, measures, room),
             hooks=HookRoute(Hooks(feed, sources, os.environ.get, time.time), measures),
             stream=Stream(ingest, is_write_key, measures, fresh_id),
             tracking=Tracking(writer, clock, key, fresh_id),
             pages=Pages(sessions),
-            api=make_api(ApiParts(query, control, writer, sessions, learned), __version__),
+            api=make_api(
+                ApiParts(query, control, writer, sessions, learned, plan_erasure), __version__
+            ),
             query=query,
             measures=measures,
             sessions=sessions,
             sources_status=lambda: status_of_queues(control, sources, time.time),
-            is_writer_ready=is_writer_ready,
+            is_writer_ready=partial(_is_ready, writer),
             fresh_id=fresh_id,
+            room=room,
             learned=learned,
         )
     )
+
+
+async def _is_ready(writer: LogWriter) -> bool:
+    try:
+        await writer.now()
+    except OSError:
+        return False
+    return True
+
+
+def _planner(settings: RoleSettings, query: Query) -> Callable[[str], Erase | None]:
+    """Return what plans the erasure of a person."""
+    clock = bootstrap.open_clock(settings.data, settings.clock)
+    log = bootstrap.open_log(settings.data)
+    suppression = bootstrap.open_suppression(settings.data)
+    identity = bootstrap.open_identity(settings.data)
+    salt = bootstrap.erasure_salt(bootstrap.open_control(settings.data))
+
+    def plan_erasure(reference: str) -> Erase | None:
+        found = query.profile_id(reference)
+        if found is None:
+            return None
+        return erase.plan(found, query.state(found), log, identity, suppression, salt, clock.now())
+
+    return plan_erasure
+
+
+def _room_limits(query: Query) -> tuple[int, int]:
+    reducer = query.reducer()
+    found = reducer.workspace.settings if reducer is not None else WorkspaceSettings()
+    return found.free_mb_min, found.free_percent_min
 
 
 def fresh_id() -> str:

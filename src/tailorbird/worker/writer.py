@@ -12,17 +12,21 @@ from pathlib import Path
 import structlog
 
 from tailorbird import bootstrap
+from tailorbird.adapters.socket.nudge import SocketNudger
 from tailorbird.adapters.socket.server import WriterServer
 from tailorbird.adapters.sqlite.event_log import SqliteEventLog
 from tailorbird.adapters.sqlite.state_store import SqliteStateStore
+from tailorbird.bootstrap.erasure import open_eraser
 from tailorbird.delivery.suppression import changes_of
 from tailorbird.events.event import TICK
 from tailorbird.ports.clock import Clock, ClockProblem
 from tailorbird.ports.event_log import Draft
 from tailorbird.ports.nudge import Nudged
+from tailorbird.services import erase
 from tailorbird.services.append import Appender
 from tailorbird.services.identity_rules import LiveRules, rules_of_version
 from tailorbird.services.ticks import LOOK_SECONDS_MAX, LOOK_SECONDS_MIN, Ticks
+from tailorbird.worker.erasing import keep_erasing
 from tailorbird.worker.process import calm_garbage_collector, nudged, run_role
 from tailorbird.worker.settings import RoleSettings
 
@@ -99,11 +103,9 @@ async def _serve(settings: RoleSettings, stopped: asyncio.Event) -> None:
         LiveRules(control)(),
         lambda version: rules_of_version(control, version),
         bootstrap.open_seen_days(settings.data),
+        lambda record: erase.note(control, record),
     )
-
-    engines = [f"engine-{index}" for index in range(settings.engines)]
-    to_engines = bootstrap.open_nudger(settings.data, engines)
-    to_deliver = bootstrap.open_nudger(settings.data, ["deliver"])
+    to_engines, to_deliver = _nudgers(settings)
 
     def after_clock() -> None:
         ticker.look()
@@ -113,6 +115,9 @@ async def _serve(settings: RoleSettings, stopped: asyncio.Event) -> None:
         appender, _mover_of(clock), after_clock=after_clock, after_commit=to_engines.nudge
     )
     ticker = Ticker(settings, clock, server)
+    eraser = open_eraser(
+        settings.data, settings.engines, log, identity, suppression, control, clock
+    )
     path = bootstrap.socket_path(settings.data)
     _remove(path)
     listener = await asyncio.start_unix_server(server.serve_connection, str(path))
@@ -124,6 +129,7 @@ async def _serve(settings: RoleSettings, stopped: asyncio.Event) -> None:
         ending = [
             asyncio.create_task(ticker.run(news, stopped)),
             asyncio.create_task(_keep_house(server, log, appender, stopped)),
+            asyncio.create_task(keep_erasing(server, eraser, stopped)),
             asyncio.create_task(stopped.wait()),
         ]
         await asyncio.wait([committing, *ending], return_when=asyncio.FIRST_COMPLETED)
@@ -137,10 +143,17 @@ async def _serve(settings: RoleSettings, stopped: asyncio.Event) -> None:
         await asyncio.gather(*ending)
     await server.finish()
     committing.cancel()
-    for one in (log, identity, suppression, control, to_engines, to_deliver):
+    for one in (log, identity, suppression, control, to_engines, to_deliver, ownership):
         one.close()
-    ownership.release()
     _log.info("stopped", end=log.end())
+
+
+def _nudgers(settings: RoleSettings) -> tuple[SocketNudger, SocketNudger]:
+    engines = [f"engine-{index}" for index in range(settings.engines)]
+    return (
+        bootstrap.open_nudger(settings.data, engines),
+        bootstrap.open_nudger(settings.data, ["deliver"]),
+    )
 
 
 def _mover_of(clock: Clock) -> Callable[[int], int]:

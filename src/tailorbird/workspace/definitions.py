@@ -238,6 +238,8 @@ class WorkspaceSettings:
     uses_sender_ip: bool = True
     is_sandbox: bool = False
     sandbox_addresses: tuple[str, ...] = ()
+    free_mb_min: int = 1_000  # less room on the data folder's disk is told as a concern
+    free_percent_min: int = 5
     demands_consent: bool = True  # marketing needs an explicit yes (else: no objection)
 
 

@@ -12,7 +12,16 @@ from tailorbird.adapters.memory.identity_store import MemoryIdentityStore
 from tailorbird.adapters.memory.suppression_store import MemorySuppressionStore
 from tailorbird.base.hashing import hash64
 from tailorbird.delivery.suppression import address_hash, changes_of
-from tailorbird.events.event import EVENT, LINK, MERGE_IN, MERGE_OUT, Record, decode_event
+from tailorbird.events.event import (
+    EVENT,
+    LINK,
+    MERGE_IN,
+    MERGE_OUT,
+    Record,
+    decode_event,
+    partition_of,
+    profile_id_of,
+)
 from tailorbird.ports.event_log import Draft, LogProblem
 from tailorbird.ports.log_writer import EventDraft
 from tailorbird.services.append import Appender
@@ -106,7 +115,8 @@ def test_the_same_message_id_in_two_lanes_is_two_events() -> None:
 
 def test_ready_records_share_the_commit_and_the_deduplication() -> None:
     world = world_of()
-    absorb = Draft(3, "absorb", 67, b"", hash64("effect"))
+    person = profile_id_of("user_id", "u")
+    absorb = Draft(partition_of(person), "absorb", person, b"", hash64("effect"))
     events, drafts = world.appender.write(
         [event_draft("viewed", "m1", START, "u")], [absorb, absorb]
     )

@@ -52,6 +52,9 @@ class Machine:
     def damage(self, database: Path) -> str | None:
         return self.found["damage"]  # type: ignore[return-value]
 
+    def total_bytes(self, folder: Path) -> int:
+        return 20 * 10**9
+
     def free_bytes(self, folder: Path) -> int:
         return self.found["free"]  # type: ignore[return-value]
 

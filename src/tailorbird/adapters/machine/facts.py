@@ -47,6 +47,13 @@ class MachineFacts:
             existing = existing.parent
         return shutil.disk_usage(existing).free
 
+    def total_bytes(self, folder: Path) -> int:
+        """Return the size of the disk where a folder lies or would lie."""
+        existing = folder.absolute()
+        while not existing.exists():
+            existing = existing.parent
+        return shutil.disk_usage(existing).total
+
     def filesystem(self, folder: Path) -> str:
         """Return the type of the file system where a folder lies, or "" where that is unknown."""
         try:

@@ -34,6 +34,14 @@ class MemoryControlStore:
         """Store a named value."""
         self._settings[name] = value
 
+    def named(self, prefix: str) -> dict[str, str]:
+        """Return the named values whose names begin so."""
+        return {name: value for name, value in self._settings.items() if name.startswith(prefix)}
+
+    def remove(self, name: str) -> None:
+        """Remove a named value."""
+        self._settings.pop(name, None)
+
     def key_role(self, key: str) -> str | None:
         """Return the role of a key."""
         return self._keys.get(key)

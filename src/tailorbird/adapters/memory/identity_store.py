@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class MemoryIdentityStore:
@@ -51,6 +51,22 @@ class MemoryIdentityStore:
             if self.resolve(loser_id) == profile_id
         ]
         return sorted(found, key=lambda one: one[2])
+
+    def erase(self, profile_ids: Sequence[int], offset: int) -> None:
+        """Forget all of these profiles."""
+        gone = set(profile_ids)
+        for key in [key for key, found in self._identifiers.items() if found in gone]:
+            del self._identifiers[key]
+            self._linked_at.pop(key, None)
+        for loser_id in [
+            one for one, winner in self._redirects.items() if one in gone or winner in gone
+        ]:
+            del self._redirects[loser_id]
+            self._merged_at.pop(loser_id, None)
+        for one in gone:
+            self._since.pop(one, None)
+        self._apart = {pair for pair in self._apart if not gone & set(pair)}
+        self._offset = offset
 
     def apply(
         self,

@@ -9,9 +9,13 @@ import msgspec
 from tailorbird.ports.ledger import (
     FINISHED,
     HANDING_OVER,
+    HELD,
     INTENT,
     MAY_HAVE_ARRIVED,
+    ON_HOLD,
+    ON_HOLD_REASON,
     SENT,
+    SUPPRESSED,
     UNKNOWN,
     WAITING,
     Message,
@@ -91,6 +95,70 @@ class MemoryLedger:
         """Note that the log has the outcomes."""
         for effect_id in effect_ids:
             self._messages[effect_id].reported = True
+
+    def put_on_hold(self, until: int, log_end: int) -> int:
+        """Hold what is not finished and may have been sent; see the port."""
+        found = [
+            one
+            for one in self._messages.values()
+            if one.status == HANDING_OVER
+            or (one.status in WAITING and (one.due_at <= until or one.required_offset > log_end))
+        ]
+        for message in found:
+            message.status, message.next_attempt_at = HELD, ON_HOLD
+            message.reason = ON_HOLD_REASON
+            message.required_offset = min(message.required_offset, log_end)
+        return len(found)
+
+    def on_hold(self, limit: int) -> list[Message]:
+        """Return messages that wait to be released."""
+        found = sorted(self._on_hold(None), key=lambda one: one.due_at)
+        return [_copy(one, has_record=False) for one in found[:limit]]
+
+    def count_on_hold(self) -> int:
+        """Return how many messages wait to be released."""
+        return len(self._on_hold(None))
+
+    def release(self, now: int, effect_ids: Sequence[str] | None = None) -> int:
+        """Let messages that are on hold be asked again now."""
+        found = self._on_hold(effect_ids)
+        for message in found:
+            message.next_attempt_at, message.reason = now, ""
+        return len(found)
+
+    def drop(self, now: int, reason: str, effect_ids: Sequence[str] | None = None) -> int:
+        """Settle messages that are on hold as suppressed."""
+        found = self._on_hold(effect_ids)
+        for message in found:
+            message.status, message.reason, message.finished_at = SUPPRESSED, reason, now
+        return len(found)
+
+    def _on_hold(self, effect_ids: Sequence[str] | None) -> list[Message]:
+        return [
+            one
+            for one in self._messages.values()
+            if one.status in WAITING
+            and one.next_attempt_at == ON_HOLD
+            and (effect_ids is None or one.effect_id in effect_ids)
+        ]
+
+    def erase(self, profile_ids: Sequence[int], now: int) -> tuple[int, int]:
+        """Make unreadable what is kept of messages to people."""
+        found = [one for one in self._messages.values() if one.profile_id in profile_ids]
+        size = sum(len(one.record) + len(one.effect) for one in found)
+        for message in found:
+            if message.status not in FINISHED:
+                message.status, message.finished_at = SUPPRESSED, now
+            message.address = message.subject = message.reason = ""
+            message.effect = message.record = b""
+            message.reported = True
+        return len(found), size
+
+    def report_again(self, since: int) -> None:
+        """Let outcomes since an instant be written to the log again."""
+        for message in self._messages.values():
+            if message.status in FINISHED and message.finished_at >= since:
+                message.reported = False
 
     def rendering(self, key: str, data: bytes | None = None) -> bytes:
         """Return the rendering kept under a key; keep `data` there if there is none yet."""

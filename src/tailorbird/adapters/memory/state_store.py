@@ -50,6 +50,17 @@ class MemoryStateStore:
         self._poison.update(commit.poison)
         self._offset = commit.offset
 
+    def erase(self, profile_id: int) -> None:
+        """Remove all of a profile."""
+        self._profiles.pop(profile_id, None)
+        for members in self._members.values():
+            members.pop(profile_id, None)
+        for seq in [seq for seq, row in self._outbox.items() if row.profile_id == profile_id]:
+            self._effects.discard(self._outbox.pop(seq).effect_id)
+        self._poison = {
+            at: error for at, error in self._poison.items() if f" of {profile_id}:" not in error
+        }
+
     def offset(self) -> int:
         """Return the offset reached."""
         return self._offset

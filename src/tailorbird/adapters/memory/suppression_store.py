@@ -30,6 +30,20 @@ class MemorySuppressionStore:
                 return change.reason
         return None
 
+    def topics(self, address_hash: int) -> list[tuple[str, str, int]]:
+        """Return (topic, reason, at) of what is suppressed for an address."""
+        return sorted(
+            (one.topic, one.reason, one.at)
+            for one in self._changes.values()
+            if one.address_hash == address_hash and one.is_suppressed
+        )
+
+    def forget(self, address_hashes: Iterable[int]) -> None:
+        """Remove all that is kept of addresses."""
+        gone = set(address_hashes)
+        for key in [key for key in self._changes if key[0] in gone]:
+            del self._changes[key]
+
     def offset(self) -> int:
         """Return the log offset reached."""
         return self._offset

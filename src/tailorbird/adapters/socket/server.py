@@ -24,7 +24,9 @@ _log = structlog.get_logger("writer")
 
 GROUP_ITEMS_MAX = 5_000
 QUEUE_ITEMS_MAX = 50_000
+QUEUE_BYTES_MAX = 64 * 1024 * 1024
 FLUSH_SECONDS_MAX = 1.0
+_QUEUED = (frames.WRITE, frames.APPEND)
 
 
 class Appending(Protocol):
@@ -42,6 +44,7 @@ class _Waiting:
     drafts: list[Draft]
     frame_id: int
     stream: asyncio.StreamWriter
+    bytes: int
 
 
 class WriterServer:
@@ -65,6 +68,7 @@ class WriterServer:
         self._streams: set[asyncio.StreamWriter] = set()
         self._waiting: list[_Waiting] = []
         self._queued = 0
+        self._queued_bytes = 0
         self._arrived = asyncio.Event()
         self._appending = asyncio.Lock()
         self.commits = 0
@@ -107,6 +111,7 @@ class WriterServer:
             return
         finally:
             self._queued -= size
+            self._queued_bytes -= sum(one.bytes for one in group)
         self.commits += 1
         self._after_commit()
         for one in group:
@@ -154,10 +159,14 @@ class WriterServer:
         return group, size
 
     def _accept(self, frame: Frame, stream: asyncio.StreamWriter) -> None:
-        if frame.word == frames.WRITE:
-            self._enqueue(_Waiting(frames.decode_events(frame.body), [], frame.id, stream))
+        size = len(frame.body)
+        if frame.word in _QUEUED and self._queued_bytes + size > QUEUE_BYTES_MAX:
+            # Not even decoded: it is memory that is lacking.
+            _send(stream, frame.id, frames.REFUSED, "the writer's queue is full")
+        elif frame.word == frames.WRITE:
+            self._enqueue(_Waiting(frames.decode_events(frame.body), [], frame.id, stream, size))
         elif frame.word == frames.APPEND:
-            self._enqueue(_Waiting([], frames.decode_drafts(frame.body), frame.id, stream))
+            self._enqueue(_Waiting([], frames.decode_drafts(frame.body), frame.id, stream, size))
         elif frame.word == frames.NOW:
             _send(stream, frame.id, frames.OK, self._appender.now())
         elif frame.word == frames.SET_NOW:
@@ -177,6 +186,7 @@ class WriterServer:
             _send(one.stream, one.frame_id, frames.REFUSED, "the writer's queue is full")
             return
         self._queued += size
+        self._queued_bytes += one.bytes
         self._waiting.append(one)
         self._arrived.set()
 

@@ -109,6 +109,20 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
+def scrub(connection: sqlite3.Connection) -> bool:
+    """Write a file anew, without what was deleted, and empty its write-ahead log.
+
+    False where a reader was in the way: the write-ahead log still holds old pages; ask again.
+    """
+    connection.execute("VACUUM")
+    return empty_wal(connection)
+
+
+def empty_wal(connection: sqlite3.Connection) -> bool:
+    """Move the write-ahead log into the file and empty it; False where a reader was in the way."""
+    return int(connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]) == 0
+
+
 def refuse_network_disk(folder: Path, mounts: Path = Path("/proc/mounts")) -> None:
     """Refuse a data folder on a network file system: SQLite's WAL needs shared memory.
 

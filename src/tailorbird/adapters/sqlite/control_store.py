@@ -52,6 +52,18 @@ class SqliteControlStore:
         """Store a named value, durably."""
         self._connection.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, value))
 
+    def named(self, prefix: str) -> dict[str, str]:
+        """Return the named values whose names begin so."""
+        rows = self._connection.execute(
+            "SELECT name, value FROM setting WHERE name >= ? AND name < ? ORDER BY name",
+            (prefix, prefix + "\U0010ffff"),
+        )
+        return dict(rows.fetchall())
+
+    def remove(self, name: str) -> None:
+        """Remove a named value, durably."""
+        self._connection.execute("DELETE FROM setting WHERE name = ?", (name,))
+
     def set_default(self, name: str, value: str) -> None:
         """Store a named value unless there is one."""
         self._connection.execute("INSERT OR IGNORE INTO setting VALUES (?, ?)", (name, value))

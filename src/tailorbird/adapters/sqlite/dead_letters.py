@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from tailorbird.adapters.sqlite.connection import connect, transaction
+from tailorbird.adapters.sqlite.connection import connect, scrub, transaction
 from tailorbird.base.problems import OperationalError
 from tailorbird.events.refusal import Refusal
 
@@ -54,6 +55,24 @@ class SqliteDeadLetters:
                 "DELETE FROM dead_letter WHERE id <= (SELECT max(id) FROM dead_letter) - ?",
                 (self._items_max,),
             )
+
+    def erase(self, values: Sequence[str]) -> int:
+        """Remove items that name one of these values as a JSON text; return how many."""
+        found: set[int] = set()
+        for value in values:
+            for text in {json.dumps(value), json.dumps(value, ensure_ascii=False)}:
+                rows = self._connection.execute(
+                    "SELECT id FROM dead_letter WHERE instr(lower(CAST(raw AS TEXT)), lower(?))",
+                    (text,),
+                )
+                found.update(row[0] for row in rows)
+        with transaction(self._connection):
+            self._connection.executemany(
+                "DELETE FROM dead_letter WHERE id = ?", [(one,) for one in found]
+            )
+        if not scrub(self._connection):
+            raise OperationalError("refused items are being read; try again", is_retry_safe=True)
+        return len(found)
 
     def counts(self) -> dict[str, int]:
         """Return the number of kept items by rule."""

@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from tailorbird.adapters.sqlite.connection import connect, connect_reader, transaction
+from tailorbird.adapters.sqlite.connection import connect, connect_reader, empty_wal, transaction
 from tailorbird.events.event import Record
 from tailorbird.ports.event_log import Draft, LogProblem
 
@@ -128,6 +128,49 @@ class SqliteEventLog:
                 return int(found[0])
         return 0
 
+    def files(self) -> list[Path]:
+        """Return the files of the log, in order; the last one is written to."""
+        self._look_for_files()
+        return [path for _, path in self._files]
+
+    @staticmethod
+    def make_stubs(path: Path, profile_ids: Sequence[int], until: int) -> tuple[int, int]:
+        """Overwrite the bodies of profiles' records up to an offset; return records and bytes.
+
+        The records of the erasures themselves stay. Of the last file call it while nothing is
+        appended.
+
+        Raises:
+            LogProblem: a reader was in the way for too long; ask again.
+        """
+        marks = ",".join(str(int(one)) for one in profile_ids)
+        which = f"profile_id IN ({marks}) AND offset <= {int(until)} AND kind != 'erase'"
+        connection = connect(path, synchronous="FULL")
+        try:
+            connection.execute("PRAGMA secure_delete=ON")
+            count, size = connection.execute(
+                f"SELECT count(*), total(length(body)) FROM record WHERE {which}"
+            ).fetchone()
+            if count:
+                with transaction(connection):
+                    connection.execute(f"UPDATE record SET body = x'' WHERE {which}")
+            _empty(connection, path)
+        finally:
+            connection.close()
+        return int(count), int(size)
+
+    @staticmethod
+    def replace_body(path: Path, offset: int, body: bytes) -> None:
+        """Write another body over a record's; see `make_stubs`."""
+        connection = connect(path, synchronous="FULL")
+        try:
+            connection.execute("PRAGMA secure_delete=ON")
+            with transaction(connection):
+                connection.execute("UPDATE record SET body = ? WHERE offset = ?", (body, offset))
+            _empty(connection, path)
+        finally:
+            connection.close()
+
     def checkpoint(self) -> int:
         """Move the write-ahead log into the file; return the pages that were left behind.
 
@@ -213,3 +256,8 @@ class SqliteEventLog:
                 connection = connect_reader(path)
             self._connections[path] = connection
         return connection
+
+
+def _empty(connection: sqlite3.Connection, path: Path) -> None:
+    if not empty_wal(connection):
+        raise LogProblem(f"{path.name} is being read; it is tried again", is_retry_safe=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from tailorbird.adapters.sqlite.connection import connect, connect_reader, transaction
+from tailorbird.adapters.sqlite.connection import connect, connect_reader, scrub, transaction
 
 _MIGRATIONS = Path(__file__).parent / "sql" / "identity"
 _REDIRECTS_MAX = 1_000
@@ -32,6 +32,7 @@ class SqliteIdentityStore:
         self, path: Path, *, is_writer: bool = False, remembered_max: int = REMEMBERED_MAX
     ) -> None:
         self._is_writer = is_writer
+        self._remembered_max = remembered_max
         self._remembered_max = remembered_max
         self._found: Remembered[tuple[str, str], int] = Remembered(remembered_max)
         self._winners: Remembered[int, int] = Remembered(remembered_max)
@@ -134,6 +135,27 @@ class SqliteIdentityStore:
             self._winners.put(loser_id, winner_id)
         for loser_id, _ in unmerges:
             self._winners.put(loser_id, loser_id)
+
+    def erase(self, profile_ids: Sequence[int], offset: int) -> None:
+        """Forget all of these profiles; `scrub` then overwrites what the file still holds."""
+        with transaction(self._connection):
+            for one in profile_ids:
+                for sql in (
+                    "DELETE FROM identifier WHERE profile_id = ?1",
+                    "DELETE FROM profile WHERE id = ?1",
+                    "DELETE FROM redirect WHERE loser_id = ?1 OR winner_id = ?1",
+                    "DELETE FROM apart WHERE loser_id = ?1 OR winner_id = ?1",
+                ):
+                    self._connection.execute(sql, (one,))
+            self._connection.execute(
+                "UPDATE progress SET value = ? WHERE name = 'offset'", (offset,)
+            )
+        self._found = Remembered(self._remembered_max)
+        self._winners = Remembered(self._remembered_max)
+
+    def scrub(self) -> bool:
+        """Write the file anew without what was erased; False: ask again."""
+        return scrub(self._connection)
 
     def are_apart(self, left: int, right: int) -> bool:
         """Say whether a merge of these two was undone; see the port."""

@@ -6,8 +6,19 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from tailorbird.adapters.sqlite.connection import connect, connect_reader, transaction
-from tailorbird.ports.ledger import HANDING_OVER, INTENT, MAY_HAVE_ARRIVED, UNKNOWN, Message
+from tailorbird.adapters.sqlite.connection import connect, connect_reader, scrub, transaction
+from tailorbird.base.problems import OperationalError
+from tailorbird.ports.ledger import (
+    HANDING_OVER,
+    HELD,
+    INTENT,
+    MAY_HAVE_ARRIVED,
+    ON_HOLD,
+    ON_HOLD_REASON,
+    SUPPRESSED,
+    UNKNOWN,
+    Message,
+)
 
 _MIGRATIONS = Path(__file__).parent / "sql" / "ledger"
 _FIELDS = tuple(Message.__struct_fields__)
@@ -28,6 +39,7 @@ _CHANGING = (
     "record",
     "profile_id",
 )
+_IS_ON_HOLD = f"status IN ('intent', 'held') AND next_attempt_at = {ON_HOLD}"
 _UPDATE = (
     f"UPDATE message SET {', '.join(f'{name} = :{name}' for name in _CHANGING)}"
     " WHERE effect_id = :effect_id"
@@ -132,6 +144,76 @@ class SqliteLedger:
                     "UPDATE message SET reported = 1 WHERE effect_id = ?",
                     [(one,) for one in effect_ids],
                 )
+
+    def put_on_hold(self, until: int, log_end: int) -> int:
+        """Hold what is not finished and may have been sent; see the port."""
+        return self._connection.execute(
+            "UPDATE message SET status = ?, next_attempt_at = ?, reason = ?,"
+            " required_offset = min(required_offset, ?)"
+            " WHERE status IN ('intent', 'held', 'handing_over')"
+            " AND (due_at <= ? OR required_offset > ? OR status = 'handing_over')",
+            (HELD, ON_HOLD, ON_HOLD_REASON, log_end, until, log_end),
+        ).rowcount
+
+    def on_hold(self, limit: int) -> list[Message]:
+        """Return messages that wait to be released."""
+        return self._select(
+            f"SELECT {_LISTED} FROM message WHERE {_IS_ON_HOLD} ORDER BY due_at, seq LIMIT ?",
+            (limit,),
+        )
+
+    def count_on_hold(self) -> int:
+        """Return how many messages wait to be released."""
+        row = self._connection.execute(f"SELECT count(*) FROM message WHERE {_IS_ON_HOLD}")
+        return int(row.fetchone()[0])
+
+    def release(self, now: int, effect_ids: Sequence[str] | None = None) -> int:
+        """Let messages that are on hold be asked again now."""
+        return self._settle_hold("next_attempt_at = ?, reason = ''", (now,), effect_ids)
+
+    def drop(self, now: int, reason: str, effect_ids: Sequence[str] | None = None) -> int:
+        """Settle messages that are on hold as suppressed."""
+        return self._settle_hold(
+            "status = ?, reason = ?, finished_at = ?", (SUPPRESSED, reason, now), effect_ids
+        )
+
+    def _settle_hold(
+        self, change: str, values: tuple[object, ...], effect_ids: Sequence[str] | None
+    ) -> int:
+        sql = f"UPDATE message SET {change} WHERE {_IS_ON_HOLD}"
+        with transaction(self._connection):
+            if effect_ids is None:
+                return self._connection.execute(sql, values).rowcount
+            rows = [(*values, one) for one in dict.fromkeys(effect_ids)]
+            return self._connection.executemany(f"{sql} AND effect_id = ?", rows).rowcount
+
+    def erase(self, profile_ids: Sequence[int], now: int) -> tuple[int, int]:
+        """Make unreadable what is kept of messages to people, also in freed pages."""
+        which = f"profile_id IN ({','.join(str(int(one)) for one in profile_ids)})"
+        count, size = self._connection.execute(
+            f"SELECT count(*), total(length(record) + length(effect)) FROM message WHERE {which}"
+        ).fetchone()
+        with transaction(self._connection):
+            self._connection.execute(
+                "UPDATE message SET status = ?, finished_at = ?"
+                f" WHERE {which} AND status IN ('intent', 'held', 'handing_over')",
+                (SUPPRESSED, now),
+            )
+            self._connection.execute(
+                "UPDATE message SET address = '', subject = '', reason = '', effect = x'',"
+                f" record = x'', reported = 1 WHERE {which}"
+            )
+        if not scrub(self._connection):
+            raise OperationalError("the ledger is being read; try again", is_retry_safe=True)
+        return int(count), int(size)
+
+    def report_again(self, since: int) -> None:
+        """Let outcomes since an instant be written to the log again."""
+        self._connection.execute(
+            "UPDATE message SET reported = 0 WHERE reported AND finished_at >= ?"
+            " AND status NOT IN ('intent', 'held', 'handing_over')",
+            (since,),
+        )
 
     def rendering(self, key: str, data: bytes | None = None) -> bytes:
         """Return the rendering kept under a key; keep `data` there if there is none yet."""

@@ -36,6 +36,10 @@ class Ownership:
         os.ftruncate(self._descriptor, 0)
         os.write(self._descriptor, str(os.getpid()).encode())
 
+    def close(self) -> None:
+        """Let another process take over."""
+        self.release()
+
     def release(self) -> None:
         """Let another process take over."""
         os.close(self._descriptor)

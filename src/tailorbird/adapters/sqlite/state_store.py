@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from tailorbird.adapters.sqlite.connection import connect, connect_reader, transaction
+from tailorbird.adapters.sqlite.connection import connect, connect_reader, scrub, transaction
 from tailorbird.events.event import PARTITIONS
 from tailorbird.ports.state_store import SEND, Commit, MembershipRow, OutboxRow
 
@@ -67,6 +67,37 @@ class SqliteStateStore:
             connection.execute(
                 "UPDATE progress SET value = ? WHERE name = 'offset'", (commit.offset,)
             )
+
+    def erase(self, profile_id: int) -> None:
+        """Remove all of a profile; `scrub` then overwrites what the file still holds of it."""
+        connection = self._connection
+        with transaction(connection):
+            connection.execute(
+                "UPDATE progress SET value = value - (SELECT count(*) FROM profile"
+                " WHERE id = ? AND NOT is_merged) WHERE name = 'profiles'",
+                (profile_id,),
+            )
+            connection.execute("DELETE FROM profile WHERE id = ?", (profile_id,))
+            for (segment_id,) in connection.execute("SELECT id FROM segment").fetchall():
+                gone = connection.execute(
+                    "DELETE FROM membership WHERE segment_id = ? AND profile_id = ?",
+                    (segment_id, profile_id),
+                ).rowcount
+                connection.execute(
+                    "UPDATE segment SET size = size - ? WHERE id = ?", (gone, segment_id)
+                )
+            connection.execute("DELETE FROM outbox WHERE profile_id = ?", (profile_id,))
+            connection.execute("DELETE FROM poison WHERE instr(error, ?)", (f" of {profile_id}:",))
+            connection.execute("INSERT OR REPLACE INTO progress VALUES ('unscrubbed', 1)")
+
+    def is_scrubbed(self) -> bool:
+        """Say whether nothing of an erased profile is left in the file or beside it."""
+        return not self._number("SELECT count(*) FROM progress WHERE name = 'unscrubbed'")
+
+    def scrub(self) -> None:
+        """Write the file anew without what was erased, and empty the write-ahead log."""
+        if scrub(self._connection):
+            self._connection.execute("DELETE FROM progress WHERE name = 'unscrubbed'")
 
     def offset(self) -> int:
         """Return the offset of the last record in the state."""

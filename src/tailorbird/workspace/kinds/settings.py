@@ -184,6 +184,23 @@ SETTINGS: tuple[Setting, ...] = (
         '["test", "kiosk-1"]',
     ),
     Setting(
+        "storage",
+        "free_mb_min",
+        int,
+        "free_mb_min",
+        "Least free space on the data folder's disk, in MB: with less `/health` and `doctor` warn,"
+        " 0 to 10000000. Under 100 MB nothing is collected in any case.",
+        "1000",
+    ),
+    Setting(
+        "storage",
+        "free_percent_min",
+        int,
+        "free_percent_min",
+        "The same as a share of the disk in percent, 0 to 50; they warn where either is met.",
+        "5",
+    ),
+    Setting(
         "collect",
         "default_country",
         str,
@@ -387,6 +404,15 @@ def _check_limit(value: int) -> tuple[Any, str | None]:
     return (value, None) if 0 <= value <= 1000 else (None, f"{value} is not between 0 and 1000")
 
 
+def _check_megabytes(value: int) -> tuple[Any, str | None]:
+    is_right = 0 <= value <= 10_000_000
+    return (value, None) if is_right else (None, f"{value} is not between 0 and 10000000")
+
+
+def _check_percent(value: int) -> tuple[Any, str | None]:
+    return (value, None) if 0 <= value <= 50 else (None, f"{value} is not between 0 and 50")
+
+
 def _check_anonymous_ids(value: int) -> tuple[Any, str | None]:
     # With none at all, visitors would be nobody and their events refused.
     return (value, None) if 1 <= value <= 1000 else (None, f"{value} is not between 1 and 1000")
@@ -436,6 +462,8 @@ _CHECKS: dict[str, Any] = {
     "devices_max": _check_limit,
     "blocked_identifiers": _check_blocked,
     "sandbox_addresses": _check_addresses,
+    "free_mb_min": _check_megabytes,
+    "free_percent_min": _check_percent,
     "default_country": _check_country,
     "place_file": _check_path,
     "currencies": _check_currencies,

@@ -1,0 +1,192 @@
+"""More comes than a slow disk stores, or the disk is full: clear answers, and memory stays so."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from base64 import b64encode
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tailorbird.adapters.memory.event_log import MemoryEventLog
+from tailorbird.adapters.memory.identity_store import MemoryIdentityStore
+from tailorbird.adapters.memory.suppression_store import MemorySuppressionStore
+from tailorbird.adapters.socket import server as socket_server
+from tailorbird.adapters.socket.client import SocketLogWriter
+from tailorbird.adapters.socket.server import WriterServer
+from tailorbird.delivery.suppression import changes_of
+from tailorbird.events.event import Record, decode_event
+from tailorbird.ports.event_log import Draft
+from tailorbird.services.append import Appender
+from tailorbird.services.ingest import Ingest
+from tailorbird.services.room import FULL_BYTES, Room
+from tailorbird.web.collect import Collect
+
+pytestmark = pytest.mark.integration
+
+KEY = b"Basic " + b64encode(b"wk:")
+
+
+class SlowLog(MemoryEventLog):
+    """A disk that takes its time for every commit."""
+
+    def append(self, drafts: Sequence[Draft], now: int) -> list[Record]:
+        time.sleep(0.05)
+        return super().append(drafts, now)
+
+
+class Clock:
+    def now(self) -> int:
+        return time.time_ns() // 1_000
+
+
+class Nothing:
+    def keep(self, *_: object) -> None: ...
+    def collected(self, *_: object) -> None: ...
+
+
+async def request(collect: Collect, number: int, size: int) -> tuple[int, dict[str, str], Any]:
+    """One event of about `size` bytes; returns status, headers, body."""
+    event = {
+        "userId": f"u{number}",
+        "messageId": f"m{number}",
+        "event": "viewed",
+        "properties": {"text": "x" * size},
+    }
+    body = json.dumps(event).encode()
+    out: list[Any] = []
+    sent = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> Any:
+        await asyncio.sleep(0)
+        return sent.pop() if sent else {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        out.append(message)
+
+    headers = [(b"authorization", KEY), (b"content-length", str(len(body)).encode())]
+    scope: Any = {"method": "POST", "headers": headers, "state": {"request_id": "r"}}
+    await collect.handle("track", scope, receive, send)
+    found = {name.decode(): value.decode() for name, value in out[0]["headers"]}
+    return out[0]["status"], found, json.loads(out[1]["body"])
+
+
+class World:
+    """Collect, the socket, the writer and a log, as the processes join them."""
+
+    def __init__(self, folder: Path, waiting_bytes_max: int, room: Room | None = None) -> None:
+        self.log = SlowLog()
+        appender = Appender(
+            self.log, MemoryIdentityStore(), MemorySuppressionStore(), Clock(), changes_of
+        )
+        self.server = WriterServer(appender, lambda now: now)
+        self.path = folder / "writer.sock"
+        self.writer = SocketLogWriter(self.path)
+        ingest = Ingest(self.writer, Clock(), Nothing(), lambda: "fresh")
+        self.collect = Collect(
+            ingest,
+            lambda key: key == "wk",
+            Nothing(),  # type: ignore[arg-type]
+            room,
+            waiting_bytes_max=waiting_bytes_max,
+        )
+        self.bytes_max = 0
+
+    async def run(self, count: int, size: int) -> list[tuple[int, dict[str, str], Any]]:
+        """Many requests at once; how many bytes wait in the writer is looked at meanwhile."""
+        listener = await asyncio.start_unix_server(self.server.serve_connection, str(self.path))
+        committing = asyncio.create_task(self.server.commit_forever())
+
+        async def look() -> None:
+            while True:
+                self.bytes_max = max(self.bytes_max, self.server._queued_bytes)
+                await asyncio.sleep(0)
+
+        looking = asyncio.create_task(look())
+        try:
+            return list(
+                await asyncio.gather(*(request(self.collect, one, size) for one in range(count)))
+            )
+        finally:
+            looking.cancel()
+            await self.writer.close()
+            listener.close()
+            await self.server.finish()
+            committing.cancel()
+
+    def stored(self) -> set[str]:
+        records = self.log.read(0, 10**6)
+        return {decode_event(one).message_id for one in records if one.kind == "event"}
+
+
+def test_what_is_too_much_for_memory_is_asked_to_come_again(tmp_path: Path) -> None:
+    world = World(tmp_path, waiting_bytes_max=500_000)
+    answers = asyncio.run(world.run(300, 10_000))
+    statuses = [status for status, _, _ in answers]
+    taken = {f"m{number}" for number, status in enumerate(statuses) if status == 200}
+    assert set(statuses) == {200, 429}
+    assert 40 <= len(taken) <= 60
+    for status, headers, body in answers:
+        if status == 429:
+            assert headers["retry-after"] == "1"
+            assert body["error"]["rule"] == "busy"
+            assert "Retry-After" in body["error"]["mend"]
+    assert world.stored() == taken, "acknowledged is stored, all else is not"
+    assert 0 < world.bytes_max <= 600_000
+    # Nothing is held on to: all of it can come again.
+    assert world.collect._waiting_bytes == 0
+
+
+def test_the_writers_queue_is_bounded_in_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket_server, "QUEUE_BYTES_MAX", 200_000)
+    world = World(tmp_path, waiting_bytes_max=10**9)
+    answers = asyncio.run(world.run(300, 10_000))
+    taken = {f"m{number}" for number, (status, _, _) in enumerate(answers) if status == 200}
+    assert {status for status, _, _ in answers} == {200, 503}
+    assert all(headers["retry-after"] == "1" for status, headers, _ in answers if status == 503)
+    assert world.stored() == taken
+    assert 0 < world.bytes_max <= 200_000
+    assert world.server._queued_bytes == 0
+
+
+def test_a_full_disk_acknowledges_nothing_and_says_so(tmp_path: Path) -> None:
+    free = [FULL_BYTES - 1]
+    seconds = [0.0]
+    room = Room(lambda: (free[0], 10**12), lambda: (1_000, 5), lambda: seconds[0])
+    world = World(tmp_path, waiting_bytes_max=10**9, room=room)
+    answers = asyncio.run(world.run(5, 10))
+    for status, headers, body in answers:
+        assert (status, headers["retry-after"]) == (503, "1")
+        assert body["error"]["rule"] == "disk_full"
+        assert "100 MB are free" in body["error"]["message"]
+        assert "Make room" in body["error"]["mend"]
+    assert world.stored() == set()
+    free[0] = FULL_BYTES
+    seconds[0] = 2.0
+    assert room.refusal() is None
+
+
+def test_little_room_is_told_before_it_is_none() -> None:
+    disk = [(2_000_000_000, 10_000_000_000)]
+    room = Room(lambda: disk[0], lambda: (1_000, 5), lambda: 0.0)
+    assert room.told() == {
+        "free_bytes": 2_000_000_000,
+        "total_bytes": 10_000_000_000,
+        "is_low": False,
+        "is_collecting": True,
+        "reason": "",
+    }
+    disk[0] = (999_000_000, 10_000_000_000)
+    assert "free_mb_min" in room.told()["reason"]
+    disk[0] = (49_000_000_000, 1_000_000_000_000)
+    told = room.told()
+    assert told["is_low"]
+    assert told["is_collecting"]
+    assert "4.9 %" in told["reason"]
+    assert room.refusal() is None
