@@ -300,10 +300,11 @@ def test_kills_of_every_role_lose_nothing_and_double_nothing(
 def test_a_full_disk_answers_503_and_acknowledges_nothing(
     make_shop: Callable[..., Shop], tmp_path: Path
 ) -> None:
+    # Large enough to collect at all: under 100 MB nothing is taken.
     disk = tmp_path / "disk"
     disk.mkdir()
     mounting = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(disk)], capture_output=True
+        ["mount", "-t", "tmpfs", "-o", "size=256m", "tmpfs", str(disk)], capture_output=True
     )
     if mounting.returncode:
         pytest.skip(f"a small disk needs root: {mounting.stderr.decode().strip()}")

@@ -20,7 +20,7 @@ from tailorbird.adapters.files import create_workspace, read_folder
 from tailorbird.adapters.memory.state_store import MemoryStateStore
 from tailorbird.base.time import DAY, format_micros, parse_micros
 from tailorbird.bootstrap.definitions import workspace_loader
-from tailorbird.events.event import decode_event
+from tailorbird.events.event import decode_event, partition_of
 from tailorbird.ports.clock import ClockProblem
 from tailorbird.ports.event_log import Draft
 from tailorbird.ports.log_writer import ACCEPTED, DUPLICATE, RETRY
@@ -277,7 +277,10 @@ def test_roles_carry_only_what_they_need(role: str, megabytes_max: int) -> None:
 
 def test_the_forwarded_are_known_by_name_to_the_log(host: Host) -> None:
     host.start("writer")
-    draft = Draft(1, "absorb", 65, b"", 99)
+    person = host.call(lambda writer: writer.write([event_draft("seen", "m", 0, "u")]))[
+        0
+    ].profile_id
+    draft = Draft(partition_of(person), "absorb", person, b"state", 99)
     first, again = (host.call(lambda writer: writer.append([draft]))[0].status for _ in range(2))
     assert (first, again) == (ACCEPTED, DUPLICATE)
 

@@ -159,6 +159,9 @@ class Collect:
         if scope["method"] == "HEAD":
             await answer(send, 200, PIXEL, "image/gif", _NO_STORE)
             return
+        if self._room is not None and self._room.refusal() is not None:
+            await answer(send, 503, PIXEL, "image/gif", _NO_STORE)
+            return
         data = parse_qs(scope["query_string"].decode("latin-1")).get("data", [""])[0]
         answered = await self._ingest.call(
             CALLS[call],
