@@ -20,7 +20,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tailorbird.events.event import Event
-from tailorbird.testing.faulty_proxy import faulty_proxy
+from tailorbird.testing.faulty_proxy import FATES, faulty_proxy
 from tailorbird.testing.processes import free_port
 from tailorbird.testing.served import Shop, serve
 
@@ -246,7 +246,7 @@ def test_through_a_network_with_faults_all_arrives_once(
             page.wait_for_timeout(60)
         events = arrived(shop, page, lambda found: len(numbers(found, "faulty")) == 40)
         page.wait_for_function("tailorbird.waiting === 0", timeout=60_000)
-        assert len(proxy.fates) >= 4, proxy.fates
+        assert set(proxy.fates) == set(FATES), proxy.fates
         page.close()
     events = shop.events()
     assert numbers(events, "faulty") == dict.fromkeys(range(40), 1)

@@ -30,6 +30,8 @@ class FaultyProxy:
         """After `faults_max` faults all goes well, so that whoever repeats comes to an end."""
         self.fates: Counter[str] = Counter()
         self._rng = random.Random(seed)
+        # Each fate once, so that even a few requests meet all of them; then as they come.
+        self._first = self._rng.sample(FATES, len(FATES))
         self._target = target
         self._faults_max = faults_max
         self._lock = threading.Lock()
@@ -49,8 +51,12 @@ class FaultyProxy:
     def _draw(self) -> str:
         with self._lock:
             faults = sum(count for fate, count in self.fates.items() if fate != "pass")
-            is_over = faults >= self._faults_max
-            fate = "pass" if is_over else self._rng.choices(FATES, _WEIGHTS)[0]
+            if self._first:
+                fate = self._first.pop()
+            elif faults >= self._faults_max:
+                fate = "pass"
+            else:
+                fate = self._rng.choices(FATES, _WEIGHTS)[0]
             self.fates[fate] += 1
             return fate
 
