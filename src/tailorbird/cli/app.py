@@ -48,6 +48,7 @@ _COMMANDS = (
     ("profile", "profile:app", _ASK, "Show what is known of a person."),
     ("segment", "segment:app", _ASK, "List segments, show one, list its members."),
     ("explain", "explain:explain", _ASK, "Show why a mail was sent, or why not."),
+    ("backtest", "backtest:backtest", _HISTORY, "Try definitions on a time that is over."),
     ("replay", "history:replay", _HISTORY, "Reduce the log again and compare with the state."),
     ("rebuild", "history:rebuild", _HISTORY, "Make the state anew from the log, as lived."),
     ("recompute", "history:recompute", _HISTORY, "Make all people anew by today's definitions."),

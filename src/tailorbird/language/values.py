@@ -45,17 +45,24 @@ def lookup(raw: Any, parts: tuple[str, ...]) -> Any:
         ['a', 'b']
     """
     for position, part in enumerate(parts):
-        if isinstance(raw, Mapping):
+        kind = type(raw)
+        if kind is dict:
             raw = raw.get(part)
-        elif isinstance(raw, (list, tuple)):
+        elif kind is list or kind is tuple:
             flat: list[Any] = []
+            is_last = position + 1 == len(parts)
             for item in raw:
-                found = lookup(item, parts[position:])
-                if isinstance(found, (list, tuple)):
+                if is_last and type(item) is dict:
+                    found = item.get(part)
+                else:
+                    found = lookup(item, parts[position:])
+                if type(found) is list or type(found) is tuple:
                     flat.extend(found)
                 elif found is not None:
                     flat.append(found)
             return flat
+        elif isinstance(raw, Mapping):
+            raw = raw.get(part)
         else:
             return None
     return raw

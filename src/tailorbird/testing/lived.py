@@ -32,11 +32,11 @@ VERSIONS = {
 }
 
 
-def live_history(seed: int) -> World:
-    """Live some weeks; version v2 takes over in the middle."""
+def live_history(seed: int, begun: str = "v1") -> World:
+    """Live some weeks by version `begun`; version v2 takes over in the middle."""
     rng = random.Random(seed)
     world = World(VERSIONS)
-    world.publish("v1")
+    world.publish(begun)
     for number in range(300):
         world.clock.at += rng.randint(1, 2 * HOUR)
         person = rng.randint(0, 9)
@@ -53,7 +53,7 @@ def live_history(seed: int) -> World:
             world.settle()
         if rng.random() < 0.3:
             world.tick()
-        if number == 150:
+        if number == 150 and begun != "v2":
             world.publish("v2")
     world.clock.at += 30 * DAY
     world.settle()

@@ -9,55 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from tailorbird import bootstrap
-from tailorbird.bootstrap.definitions import workspace_loader
 from tailorbird.cli.app import run
 from tailorbird.cli.output import OK, OUTSIDE, WRONG
-from tailorbird.delivery.suppression import changes_of
-from tailorbird.events.event import ACTIVATE, PARTITIONS, Activate, encode
-from tailorbird.ports.event_log import Draft
-from tailorbird.services.advance import Engine
-from tailorbird.services.append import Appender
-from tailorbird.testing.building import DAY, START
-from tailorbird.testing.embedded import MovedClock, event_draft
-
-FILES = {
-    "segments/buyers.yaml": "when: count(order_completed within 30d) >= 1\n",
-    "templates/hello.liquid": "---\nsubject: Hello\n---\n<p>{{ unsubscribe_url }}</p>\n",
-    "journeys/w.yaml": "enter: {segment: buyers}\nsteps: [{id: mail, send: hello}]\n",
-}
-PEOPLE = 30
+from tailorbird.testing.folder import live_in
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    folder = tmp_path / "data"
-    bootstrap.prepare_data_folder(folder)
-    with (
-        closing(bootstrap.open_control(folder)) as control,
-        closing(bootstrap.open_log(folder, is_writer=True)) as log,
-        closing(bootstrap.open_identity(folder, is_writer=True)) as identity,
-        closing(bootstrap.open_suppression(folder, is_writer=True)) as suppression,
-        closing(bootstrap.open_ledger(folder, is_writer=True)),
-    ):
-        control.set("engines", "2")
-        control.save_version("v1", FILES, START)
-        control.set("live_version", "v1")
-        clock = MovedClock()
-        appender = Appender(log, identity, suppression, clock, changes_of)
-        body = encode(Activate("v1", "test"))
-        appender.write([], [Draft(one, ACTIVATE, 0, body) for one in range(PARTITIONS)])
-        for index in range(PEOPLE * 3):
-            clock.at += DAY // 10
-            user = f"u{index % PEOPLE}"
-            appender.write([event_draft("order_completed", f"m{index}", clock.at, user)])
-        for index in range(2):
-            with closing(bootstrap.open_state(folder, index, is_writer=True)) as state:
-                load = workspace_loader(control)
-                engine = Engine(log, state, load, index=index, engines=2)
-                while engine.step(7):
-                    pass
-    return folder
+    live_in(tmp_path / "data")
+    return tmp_path / "data"
 
 
 def test_the_log_gives_the_same_profiles_again(
