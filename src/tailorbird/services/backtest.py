@@ -30,18 +30,9 @@ from tailorbird.services.lives import Moment
 
 WEEK = 7 * DAY
 LIMITS = (
-    (
-        "Opens, clicks, orders and unsubscriptions are those that followed the mails that were really"
-        " sent: history cannot tell how people would have answered to others."
-    ),
-    (
-        "A message counts where its journey would have handed it over: at the moment it was due, or"
-        " when quiet hours and the cap let it go. No mail server is asked."
-    ),
-    (
-        "The definitions count as live since the first event, so at the beginning of the period people"
-        " already are where they would have led them."
-    ),
+    "Opens, clicks and orders are answers to the mails that really left: history has no others.",
+    "A message counts when it was due and nothing held it. No mail server is asked.",
+    "The definitions count as live since the first event: people begin where they would have been.",
     "Imported history counts from when it happened.",
 )
 _CROWDED_SHOWN = 10
