@@ -7,6 +7,7 @@ needed: the log's writer must not carry the language, nor an engine the template
 from __future__ import annotations
 
 from tailorbird.bootstrap.stores import (
+    PUBLISHER,
     WORKSPACE_FOLDER,
     KeyRoles,
     await_files,
@@ -39,6 +40,7 @@ from tailorbird.bootstrap.stores import (
 )
 
 __all__ = [
+    "PUBLISHER",
     "WORKSPACE_FOLDER",
     "KeyRoles",
     "await_files",

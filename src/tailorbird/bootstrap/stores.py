@@ -32,6 +32,8 @@ from tailorbird.ports.places import Places
 
 # Where the workspace lies, for those that are told the data folder only.
 WORKSPACE_FOLDER = "workspace_folder"
+# Who makes versions live: one process at a time, for as long as that takes.
+PUBLISHER = "publisher"
 # Unix socket paths are short; a data folder deep in a tree needs another place for its socket.
 _SOCKET_PATH_BYTES_MAX = 100
 

@@ -23,8 +23,9 @@ server, the network); 130 interrupted.
 
 _RUN = Group("Run", sort_key=0)
 _WRITE = Group("Write definitions", sort_key=1)
-_ASK = Group("Ask", sort_key=2)
-_HISTORY = Group("Go through history", sort_key=3)
+_CHANGE = Group("Change what is live", sort_key=2)
+_ASK = Group("Ask", sort_key=3)
+_HISTORY = Group("Go through history", sort_key=4)
 
 _COMMANDS = (
     ("demo", "demo:demo", _RUN, "Replay a real shop's year: who gets which mail, and why."),
@@ -45,6 +46,9 @@ _COMMANDS = (
         _WRITE,
         "Serve an editor: faults, completion, meanings.",
     ),
+    ("plan", "plan:plan", _CHANGE, "Tell what changed definitions would do, before they do."),
+    ("apply", "plan:apply", _CHANGE, "Make a plan live: just that."),
+    ("rollback", "plan:rollback", _CHANGE, "Make an earlier version live again."),
     ("profile", "profile:app", _ASK, "Show what is known of a person."),
     ("segment", "segment:app", _ASK, "List segments, show one, list its members."),
     ("explain", "explain:explain", _ASK, "Show why a mail was sent, or why not."),

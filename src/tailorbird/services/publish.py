@@ -39,6 +39,9 @@ PROBLEMS = "workspace_problems"
 PUBLICATIONS = "publication_count"
 # The version that is being activated; empty while none is.
 BEGUN = "begun_version"
+# What went live when: a JSON list of [version, microseconds UTC], oldest first.
+LIVED = "live_history"
+_LIVED_MAX = 100
 
 _ATTEMPTS_MAX = 20
 _PAUSE_SECONDS = 0.25
@@ -66,6 +69,17 @@ def checked_workspace(
 ) -> tuple[Workspace | None, list[Problem]]:
     """Read a workspace and look into everything, the Liquid of its templates included."""
     return parse_workspace(files, check_template=check_template)
+
+
+def waits_for_apply(files: Mapping[str, str]) -> bool:
+    """Say whether these definitions go live by `tailorbird apply` only, not when they are saved."""
+    workspace, _ = parse_workspace(files)
+    return workspace is not None and not workspace.settings.publishes_on_save
+
+
+def lived_versions(control: ControlStore) -> list[tuple[str, int]]:
+    """Return what went live when, oldest first: (version, microseconds UTC)."""
+    return [(version, at) for version, at in json.loads(control.get(LIVED) or "[]")]
 
 
 Check = Callable[[Mapping[str, str]], tuple[Workspace | None, list[Problem]]]
@@ -153,8 +167,29 @@ class Publisher:
     async def _make_live(self, version: str) -> None:
         self._control.set(BEGUN, version)
         await self._activate(version)
+        self._note_lived(version, await self._writer.now())
         self._control.set(LIVE_VERSION, version)
         self._control.set(BEGUN, "")
+
+    async def look(
+        self, files: Mapping[str, str], unreadable: Sequence[Problem] = ()
+    ) -> Publication:
+        """Only note what is wrong with these files; `tailorbird apply` makes them live."""
+        _, found = self._check(files)
+        if begun := self._control.get(BEGUN):
+            await self._make_live(begun)
+        problems = (*unreadable, *found)
+        self._store_problems(problems)
+        live = self._control.get(LIVE_VERSION)
+        return Publication(version=live, is_new=False, problems=problems)
+
+    def _note_lived(self, version: str, at: int) -> None:
+        lived = lived_versions(self._control)
+        before = self._control.get(LIVE_VERSION)
+        if not lived and before is not None:
+            lived = [one for one in self._control.versions() if one[0] == before]
+        if not lived or lived[-1][0] != version:
+            self._control.set(LIVED, json.dumps([*lived, (version, at)][-_LIVED_MAX:]))
 
     def _store_problems(self, problems: Sequence[Problem]) -> None:
         text = json.dumps([problem.to_json() for problem in problems], ensure_ascii=False)

@@ -63,6 +63,15 @@ def next_version(
     return hash_text(workspace.version, carried[FORMER]), carried
 
 
+def draft_version(
+    control: ControlStore, live: str | None, files: Mapping[str, str], workspace: Workspace
+) -> Workspace:
+    """Return the definitions as they would be if they took the place of the live version."""
+    version, carried = next_version(control, live, files, workspace)
+    former = _former(control, former_of(carried))
+    return replace(workspace, version=version, former=former)
+
+
 def _former(
     control: ControlStore, versions: Mapping[str, list[str]]
 ) -> dict[tuple[str, str], JourneyDefinition]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from threading import Event
 
@@ -15,8 +16,9 @@ import structlog
 
 from tailorbird import bootstrap
 from tailorbird.adapters.files import FolderProblem, read_folder, watch_folder
+from tailorbird.adapters.sqlite.connection import StorageProblem
 from tailorbird.base.problems import OperationalError, Problem
-from tailorbird.services.publish import Publication, Publisher
+from tailorbird.services.publish import LIVE_VERSION, Publication, Publisher, waits_for_apply
 
 _PAUSE_SECONDS_MIN = 0.05
 _PAUSE_SECONDS_MAX = 5.0
@@ -39,7 +41,7 @@ def _publish_until_done(workspace: Path, data: Path, stop: Event) -> None:
     while not stop.is_set():
         try:
             publication = asyncio.run(_publish(workspace, data))
-        except (OSError, OperationalError) as error:
+        except (OSError, OperationalError, StorageProblem) as error:
             _log.info("publish_waits", reason=type(error).__name__, pause_seconds=pause)
             stop.wait(pause)
             pause = min(pause * 2, _PAUSE_SECONDS_MAX)
@@ -54,6 +56,11 @@ def _publish_until_done(workspace: Path, data: Path, stop: Event) -> None:
 
 
 async def _publish(workspace: Path, data: Path) -> Publication:
+    with closing(bootstrap.own(data, bootstrap.PUBLISHER)):
+        return await _publish_alone(workspace, data)
+
+
+async def _publish_alone(workspace: Path, data: Path) -> Publication:
     control = bootstrap.open_control(data)
     writer = bootstrap.open_writer_client(data)
     try:
@@ -63,6 +70,8 @@ async def _publish(workspace: Path, data: Path) -> Publication:
         except FolderProblem as error:
             # Removed or moved away while we run: what is live stays.
             return await publisher.publish({}, [Problem(message=str(error))])
+        if waits_for_apply(files) and control.get(LIVE_VERSION) is not None:
+            return await publisher.look(files, unreadable)
         return await publisher.publish(files, unreadable)
     finally:
         await writer.close()

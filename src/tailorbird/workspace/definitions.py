@@ -217,6 +217,7 @@ class WorkspaceSettings:
 
     name: str = "My workspace"
     timezone: str = "UTC"
+    publishes_on_save: bool = True
     currencies: tuple[str, ...] = ()
     base_url: str = "http://localhost:8000"
     from_name: str = ""

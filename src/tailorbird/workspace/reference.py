@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tailorbird.workspace.definitions import WorkspaceSettings
-from tailorbird.workspace.kinds.settings import SETTINGS, Setting
+from tailorbird.workspace.kinds.settings_table import SETTINGS, Setting
 
 _HEAD = """\
 # Settings

@@ -11,7 +11,7 @@ import yaml
 
 from tailorbird.services.hooks import shopify, stripe, woocommerce
 from tailorbird.workspace.kinds import journey, source
-from tailorbird.workspace.kinds.settings import SETTINGS
+from tailorbird.workspace.kinds.settings_table import SETTINGS
 from tailorbird.workspace.loader import parse_workspace
 from tailorbird.workspace.reference import settings_page
 

@@ -19,7 +19,7 @@ from tailorbird.workspace.kinds import (
     schema,
     score,
     segment,
-    settings,
+    settings_table,
     source,
     template,
 )
@@ -127,7 +127,7 @@ def test_the_schema_of_settings_knows_the_settings_that_the_loader_knows() -> No
     for key, part in properties.items():
         inner = part.get("properties")
         names |= {f"{key}.{one}" for one in inner} if inner else {key}
-    assert names == {setting.name for setting in settings.SETTINGS}
+    assert names == {setting.name for setting in settings_table.SETTINGS}
 
 
 BAD = [
