@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from base64 import b64encode
 from collections.abc import Iterator
@@ -176,7 +177,7 @@ def addresses(shop: Shop) -> list[str]:
     segment = shop.call("/v1/segments")[0]["name"]
     return [
         "#/", "#/people", "#/people/user_id:mallory", f"#/segments/{segment}", "#/mails",
-        f"#/mails/{mail['id']}",
+        f"#/mails/{mail['id']}", "#/refused", "#/refused/nobody/userId/http",
     ]  # fmt: skip
 
 
@@ -205,3 +206,28 @@ def test_a_bad_percent_sign_in_the_address_is_told(page: Any, shop: Shop) -> Non
     page.get_by_text("That did not work").wait_for(timeout=5_000)
     with page.expect_navigation():
         page.get_by_role("button", name="Try again").click()
+
+
+def test_a_refused_item_is_mended_and_counts(page: Any, shop: Shop) -> None:
+    people = shop.call("/v1/status")["people"]
+    for _ in range(3):
+        item = {"event": "Order Completed", "properties": {"who": "ben", "name": HOSTILE}}
+        with pytest.raises(urllib.error.HTTPError):
+            shop.call("/v1/track", item)
+    page.goto(f"{shop.address}/#/refused")
+    page.get_by_role("link", name="Nobody is named").click()
+    page.get_by_label("Field to set").fill("userId")
+    page.get_by_label("Its value").fill("properties.who")
+    page.get_by_role("button", name="Try", exact=True).click()
+    mended = page.locator("#mended")
+    sync_api.expect(mended).to_contain_text("3 would be accepted, 0 would be refused")
+    sync_api.expect(mended).to_contain_text('"userId": "ben"')
+    page.get_by_role("button", name="Replay all").click()
+    sync_api.expect(mended).to_contain_text("3 accepted, 0 refused again")
+    page.goto(f"{shop.address}/#/refused")
+    sync_api.expect(page.locator("main")).to_contain_text("Nothing was refused")
+    end = time.monotonic() + 10
+    while shop.call("/v1/status")["people"] != people + 1 and time.monotonic() < end:
+        time.sleep(0.05)
+    assert shop.call("/v1/status")["people"] == people + 1
+    assert page.evaluate("window.ran") is None

@@ -31,6 +31,12 @@ _COMMANDS = (
     ("demo", "demo:demo", _RUN, "Replay a real shop's year: who gets which mail, and why."),
     ("serve", "serve:serve", _RUN, "Run the server of a workspace."),
     ("import", "import_events:import_events", _RUN, "Bring in events or people from a file."),
+    (
+        "dead-letters",
+        "dead_letters:app",
+        _RUN,
+        "Look at what was refused, mend it, try it again.",
+    ),
     ("doctor", "doctor:doctor", _RUN, "Look whether everything is in place."),
     ("backup", "backup:backup", _RUN, "Copy the data folder while the server runs."),
     ("restore", "backup:restore", _RUN, "Make a data folder from a backup."),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 
 import structlog
 
@@ -13,12 +12,10 @@ from tailorbird.events.decode import Accepted, decode_item, spread
 from tailorbird.events.identifiers import DEFAULT_RULES, IdentityRules
 from tailorbird.events.refusal import Refusal
 from tailorbird.ports.clock import Clock
+from tailorbird.ports.dead_letters import MESSAGE, Refused
 from tailorbird.ports.log_writer import ACCEPTED, DUPLICATE, NOISY, RETRY, LogWriter
-from tailorbird.services.ingest import DeadLetters, Standardise, draft_of
+from tailorbird.services.ingest import Keeping, Standardise, draft_of
 from tailorbird.services.source_messages import Bad, Item
-
-# The dead letters cut what one call brings; a queue's sender is not told, so nothing may be cut.
-_KEPT_AT_ONCE = 100
 
 _log = structlog.get_logger("feed")
 
@@ -40,7 +37,7 @@ class Feed:
         self,
         writer: LogWriter,
         clock: Clock,
-        dead_letters: DeadLetters,
+        dead_letters: Keeping,
         rules: Callable[[], IdentityRules] = lambda: DEFAULT_RULES,
         standardise: Standardise | None = None,
     ) -> None:
@@ -77,20 +74,20 @@ class Feed:
             taken.duplicate += answer.status == DUPLICATE
             taken.is_retry |= answer.status == RETRY
         bad = [
-            (one, item.raw)
+            Refused(one, item.raw, MESSAGE if isinstance(item, Bad) else "")
             for one, item in zip(decoded, items, strict=True)
             if isinstance(one, Refusal)
         ]
-        taken.refusals = [refusal for refusal, _ in bad]
+        taken.refusals = [one.refusal for one in bad]
         if not taken.is_retry:
             taken.is_retry = not self._keep(now, source, bad)
         return taken
 
-    def _keep(self, at: int, source: str, bad: Sequence[tuple[Refusal, bytes]]) -> bool:
-        left = iter(bad)
+    def _keep(self, at: int, source: str, bad: Sequence[Refused]) -> bool:
+        if not bad:
+            return True
         try:
-            while part := list(islice(left, _KEPT_AT_ONCE)):
-                self._dead_letters.keep(at, source, part)
+            self._dead_letters.keep(at, source, bad)
         except OperationalError as problem:
             _log.error("dead_letters_not_kept", source=source, reason=str(problem))
             return False

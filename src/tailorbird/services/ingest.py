@@ -27,6 +27,7 @@ from tailorbird.events.event import encode
 from tailorbird.events.identifiers import DEFAULT_RULES, IdentityRules
 from tailorbird.events.refusal import Refusal, Rule
 from tailorbird.ports.clock import Clock
+from tailorbird.ports.dead_letters import BATCH, Refused
 from tailorbird.ports.log_writer import DUPLICATE, NOISY, RETRY, Answer, EventDraft, LogWriter
 
 RETRY_AFTER_SECONDS = 1
@@ -34,10 +35,10 @@ RETRY_AFTER_SECONDS = 1
 _log = structlog.get_logger("ingest")
 
 
-class DeadLetters(Protocol):
-    """Keeps what was refused, with its reason."""
+class Keeping(Protocol):
+    """Keeps what was refused, with its reason; see `ports.dead_letters`."""
 
-    def keep(self, at: int, source: str, items: Sequence[tuple[Refusal, bytes]]) -> None: ...
+    def keep(self, at: int, source: str, items: Sequence[Refused]) -> None: ...
 
 
 # Tells the address that a request comes from, None where that says nothing; asked when needed.
@@ -71,7 +72,7 @@ class Ingest:
         self,
         writer: LogWriter,
         clock: Clock,
-        dead_letters: DeadLetters,
+        dead_letters: Keeping,
         fresh_id: Callable[[], str],
         rules: Callable[[], IdentityRules] = lambda: DEFAULT_RULES,
         standardise: Standardise | None = None,
@@ -101,21 +102,25 @@ class Ingest:
         """
         unpacked = unpack(data, encoding)
         if isinstance(unpacked, Refusal):
-            return self._refuse_all(unpacked, data, source) if may_write(None) else unauthorised()
+            if not may_write(None):
+                return unauthorised()
+            return self._refuse_all(unpacked, data, call, source)
         body = decode_batch(unpacked) if call == "batch" else decode_body(unpacked)
         if isinstance(body, Refusal):
-            return self._refuse_all(body, unpacked, source) if may_write(None) else unauthorised()
+            if not may_write(None):
+                return unauthorised()
+            return self._refuse_all(body, unpacked, call, source)
         if not may_write(text_of(body.writeKey)):
             return unauthorised()
         if not isinstance(body, Batch):
             return await self._take([msgspec.Raw(unpacked)], call, body, source, ip, is_single=True)
         if body.batch is None:
             refusal = Refusal(Rule.MISSING, "batch", "", "a batch call needs a list `batch`")
-            return self._refuse_all(refusal, unpacked, source)
+            return self._refuse_all(refusal, unpacked, call, source)
         if len(body.batch) > BATCH_ITEMS_MAX:
             detail = f"{len(body.batch):,} events; at most {BATCH_ITEMS_MAX:,} are taken at once"
             refusal = Refusal(Rule.TOO_MANY, "batch", str(len(body.batch)), detail)
-            return self._refuse_all(refusal, unpacked, source)
+            return self._refuse_all(refusal, unpacked, call, source)
         return await self._take(body.batch, None, body, source, ip, is_single=False)
 
     async def _take(
@@ -151,7 +156,7 @@ class Ingest:
         spread(good)
         answers = await self._writer.write([draft_of(one, now) for one in good]) if good else []
         refused = [
-            (one, bytes(item))
+            Refused(one, bytes(item), call or "", sent_at)
             for one, item in zip(decoded, items, strict=True)
             if isinstance(one, Refusal)
         ]
@@ -159,15 +164,16 @@ class Ingest:
             self._keep(now, source, refused)
         return _answer(items, decoded, answers, is_single=is_single)
 
-    def _keep(self, at: int, source: str, items: Sequence[tuple[Refusal, bytes]]) -> None:
+    def _keep(self, at: int, source: str, items: Sequence[Refused]) -> None:
         try:
             self._dead_letters.keep(at, source, items)
         except OperationalError as problem:
             # The answer tells the sender of the refusal in any case.
             _log.error("dead_letters_not_kept", count=len(items), reason=str(problem))
 
-    def _refuse_all(self, refusal: Refusal, data: bytes, source: str) -> Answered:
-        self._keep(self._clock.now(), source, [(refusal, data)])
+    def _refuse_all(self, refusal: Refusal, data: bytes, call: str, source: str) -> Answered:
+        kept = Refused(refusal, data, BATCH if call == "batch" else call)
+        self._keep(self._clock.now(), source, [kept])
         status = 413 if refusal.rule is Rule.TOO_LARGE else 400
         return Answered(status, {"error": refusal.to_json()}, refused={refusal.rule.value: 1})
 

@@ -110,7 +110,7 @@ def mapped(map_: MessageMap, message: Mapping[str, Any], now: int) -> dict[str, 
     """Return the Segment call that a map makes of a message; what is missing is left out."""
     call: dict[str, Any] = {"type": "track"}
     for name, value in map_.fields.items():
-        found = _value(value, message, now)
+        found = value_of(value, message, now)
         if found is not None:
             # Shops number their customers and orders; ids are texts here.
             is_number = isinstance(found, int) and not isinstance(found, bool)
@@ -124,12 +124,13 @@ def mapped(map_: MessageMap, message: Mapping[str, Any], now: int) -> dict[str, 
 
 def _part(part: MapPart, message: Mapping[str, Any], now: int) -> Any:
     if not isinstance(part, Mapping):
-        return _value(part, message, now)
-    found = {name: _value(value, message, now) for name, value in part.items()}
+        return value_of(part, message, now)
+    found = {name: value_of(value, message, now) for name, value in part.items()}
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _value(value: MapValue, message: Mapping[str, Any], now: int) -> Any:
+def value_of(value: MapValue, message: Mapping[str, Any], now: int) -> Any:
+    """Return what one side of a map finds in a message, None where it is missing."""
     if isinstance(value, FieldPath):
         return _at(value.parts, message)
     return _plain(value_in(value, message, now))

@@ -30,6 +30,7 @@ from tailorbird.ports.event_log import Draft
 from tailorbird.ports.log_writer import RETRY, Answer, EventDraft
 from tailorbird.services.advance import Engine
 from tailorbird.services.append import Appender
+from tailorbird.services.dead_letters import Replayer
 from tailorbird.services.feed import Feed
 from tailorbird.services.hooks.receive import Hooks
 from tailorbird.services.identity_rules import LiveRules, rules_of_version
@@ -42,6 +43,7 @@ from tailorbird.testing.building import DAY, START, journey, send, wait, workspa
 from tailorbird.web.api import ApiParts, make_api
 from tailorbird.web.app import WebApp, WebParts
 from tailorbird.web.collect import Collect
+from tailorbird.web.dead_letters import LettersParts
 from tailorbird.web.hooks import HookRoute
 from tailorbird.web.measures import Measures
 from tailorbird.web.pages import Pages
@@ -117,16 +119,7 @@ class InProcessServer:
         def fresh_id() -> str:
             return f"fresh-{next(numbers)}"
 
-        query = Query(
-            log=self.log,
-            states=[self.state],
-            identity=identity,
-            ledger=self.ledger,
-            control=self.control,
-            clock=self.clock,
-            load_workspace=lambda _: WORKSPACE,
-            count_dead_letters=self.dead_letters.counts,
-        )
+        query = self._query(identity)
         sessions = Sessions(
             lambda key: self.control.key_role(key) == "admin", TOKEN_KEY, lambda: self.seconds
         )
@@ -134,9 +127,13 @@ class InProcessServer:
         standardise = LiveStandardiser(
             self.control, rules, partial(open_places, self.control), learned
         )
-        measures = Measures(query, standardise.steps)
+        measures = Measures(query, standardise.steps, letters=self.dead_letters.totals)
         ingest = Ingest(self, self.clock, self.dead_letters, fresh_id, rules, standardise)
         feed = Feed(self, self.clock, self.dead_letters, rules, standardise)
+        replayer = Replayer(
+            self.dead_letters, self, self.clock, rules, standardise, LiveSources(self.control)
+        )
+        letters = LettersParts(self.dead_letters, replayer)
         self.secrets: dict[str, str] = {}
 
         def is_write_key(key: str) -> bool:
@@ -150,7 +147,7 @@ class InProcessServer:
                 stream=self.stream,
                 tracking=Tracking(self, self.clock, TOKEN_KEY, fresh_id),
                 pages=Pages(sessions),
-                api=make_api(ApiParts(query, self.control, self, sessions, learned), "0"),
+                api=make_api(ApiParts(query, self.control, self, sessions, learned, letters), "0"),
                 query=query,
                 measures=measures,
                 sessions=sessions,
@@ -159,6 +156,18 @@ class InProcessServer:
                 fresh_id=fresh_id,
                 learned=learned,
             )
+        )
+
+    def _query(self, identity: MemoryIdentityStore) -> Query:
+        return Query(
+            log=self.log,
+            states=[self.state],
+            identity=identity,
+            ledger=self.ledger,
+            control=self.control,
+            clock=self.clock,
+            load_workspace=lambda _: WORKSPACE,
+            count_dead_letters=self.dead_letters.counts,
         )
 
     def _appender(self, identity: MemoryIdentityStore) -> Appender:

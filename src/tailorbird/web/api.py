@@ -10,11 +10,9 @@ from typing import Annotated, Any
 from urllib.parse import unquote
 
 import msgspec
-from litestar import Litestar, Request, Response, delete, get, post
-from litestar.connection import ASGIConnection
+from litestar import Litestar, Response, delete, get, post
 from litestar.datastructures import State
-from litestar.exceptions import HTTPException, NotAuthorizedException, NotFoundException
-from litestar.handlers.base import BaseRouteHandler
+from litestar.exceptions import HTTPException, NotFoundException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.params import FromPath, FromQuery, QueryParameter
@@ -31,15 +29,15 @@ from tailorbird.services.erase import ask_for, certificate
 from tailorbird.services.explain import message_summary, sent_bytes, sent_parts
 from tailorbird.services.learned import Learned
 from tailorbird.services.query import Query, read_profile_id
+from tailorbird.web.dead_letters import ROUTES as DEAD_LETTERS
+from tailorbird.web.dead_letters import LettersParts
+from tailorbird.web.guards import AnyRequest, Limit, admin_guard
 from tailorbird.web.sessions import Sessions
 
 BODY_BYTES_MAX = 64 * 1024
 _DRAINED_LOOK_SECONDS = 0.003
-PAGE_MAX = 500
 PROFILES = "/v1/profiles/"
 
-Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_MAX)]
-AnyRequest = Request[Any, Any, State]
 # The mail's own styles and pictures may show; nothing in it may run or be sent.
 _MAIL_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src * data:; font-src *;"
@@ -56,6 +54,7 @@ class ApiParts:
     writer: LogWriter
     sessions: Sessions
     learned: Learned
+    letters: LettersParts
     plan_erasure: Callable[[str], Erase | None] = lambda reference: None
 
 
@@ -74,14 +73,6 @@ def parts_of(request: AnyRequest) -> ApiParts:
     """Return the parts that `make_api` put into the application's state."""
     found: ApiParts = request.app.state.parts
     return found
-
-
-def admin_guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Let only administrators pass."""
-    if not connection.app.state.parts.sessions.is_admin(connection.scope):
-        raise NotAuthorizedException(
-            "this needs the admin key", extra={"mend": "Send it as `Authorization: Bearer KEY`."}
-        )
 
 
 @get("/v1/profiles/{reference:str}", sync_to_thread=False, guards=[admin_guard], tags=["people"])
@@ -337,6 +328,7 @@ def make_api(parts: ApiParts, version: str) -> Litestar:
             get_segments,
             get_members,
             get_learned,
+            *DEAD_LETTERS,
             get_journeys,
             get_messages,
             get_message,

@@ -68,6 +68,7 @@ class WebParts:
     is_writer_ready: Callable[[], Any]
     fresh_id: Callable[[], str]
     learned: Learned
+    retain_letters: Callable[[], int] = lambda: 0
     room: Room | None = None
 
 
@@ -80,6 +81,7 @@ class WebApp:
         self.live = Live(parts.query, parts.sessions)
         self._snippet = Snippet()
         self.learned = parts.learned
+        self.retain_letters = parts.retain_letters
         self._document: bytes | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

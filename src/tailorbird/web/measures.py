@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from tailorbird.services.ingest import Answered
@@ -14,8 +16,16 @@ from tailorbird.web.step_measures import StepCollector
 class Measures:
     """What the web process counts, and gauges of the whole read when asked."""
 
-    def __init__(self, query: Query, standardiser: Standardiser, room: Room | None = None) -> None:
+    def __init__(
+        self,
+        query: Query,
+        standardiser: Standardiser,
+        room: Room | None = None,
+        letters: Callable[[], Mapping[str, int]] = dict,
+    ) -> None:
+        """`letters` tells what became of refused items; see `ports.dead_letters`."""
         self._room = room
+        self._letters = letters
         self._query = query
         self._registry = CollectorRegistry()
         self._registry.register(StepCollector(standardiser))
@@ -77,6 +87,12 @@ class Measures:
             "1 while the mail server answers, 0 while it does not",
             registry=self._registry,
         )
+        self._letters_ever = Gauge(
+            "tailorbird_dead_letters_ever",
+            "Refused items ever kept, and what became of them; bytes kept now",
+            ["what"],
+            registry=self._registry,
+        )
         self._disk_low = Gauge(
             "tailorbird_disk_low",
             "1 while there is less room than [storage] asks for",
@@ -116,8 +132,11 @@ class Measures:
         self._poisoned.set(concerns["poisoned"])
         self._waiting.set(concerns["waiting"])
         self._unknown.set(concerns["unknown"])
+        self._dead_letters.clear()
         for rule, count in concerns["dead_letters"].items():
             self._dead_letters.labels(rule).set(count)
+        for what, count in self._letters().items():
+            self._letters_ever.labels(what).set(count)
         self._mail_server.set(status["mail"]["reachable"] is True)
         for segment, size in status["segments"].items():
             self._members.labels(segment).set(size)

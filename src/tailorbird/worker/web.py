@@ -18,10 +18,14 @@ from granian.log import LogLevels
 from granian.server.embed import Server
 
 from tailorbird import __version__, bootstrap
+from tailorbird.base.time import DAY
 from tailorbird.bootstrap.definitions import workspace_loader
 from tailorbird.events.event import Erase
+from tailorbird.ports.clock import Clock
+from tailorbird.ports.dead_letters import DeadLetters
 from tailorbird.ports.log_writer import LogWriter
 from tailorbird.services import erase
+from tailorbird.services.dead_letters import Replayer
 from tailorbird.services.feed import Feed
 from tailorbird.services.hooks.receive import Hooks
 from tailorbird.services.identity_rules import LiveRules
@@ -34,6 +38,7 @@ from tailorbird.services.standardise import LiveStandardiser
 from tailorbird.web.api import ApiParts, make_api
 from tailorbird.web.app import WebApp, WebParts
 from tailorbird.web.collect import Collect
+from tailorbird.web.dead_letters import LettersParts
 from tailorbird.web.hooks import HookRoute
 from tailorbird.web.measures import Measures
 from tailorbird.web.pages import Pages
@@ -49,6 +54,9 @@ from tailorbird.workspace.definitions import WorkspaceSettings
 _LEARNED_SECONDS = 30.0
 # How long a version that went live may not be noticed: requests need not ask the disk each.
 _LOOK_SECONDS = 0.2
+
+# How often refused items that are too old are let go.
+_RETAIN_SECONDS = 600.0
 
 _random = Random(os.urandom(32))
 _log = structlog.get_logger("web")
@@ -82,11 +90,14 @@ def make_app(settings: RoleSettings) -> WebApp:
     learned = Learned(control)
     standardise = LiveStandardiser(control, rules, partial(bootstrap.open_places, control), learned)
     room = Room(lambda: bootstrap.disk_room(settings.data), lambda: _room_limits(query))
-    measures = Measures(query, standardise.steps, room)
-    plan_erasure = _planner(settings, query)
+    measures = Measures(query, standardise.steps, room, dead_letters.totals)
 
     ingest = Ingest(writer, clock, dead_letters, fresh_id, rules, standardise)
     feed = Feed(writer, clock, dead_letters, rules, standardise)
+
+    replayer = Replayer(dead_letters, writer, clock, rules, standardise, sources)
+    letters = LettersParts(dead_letters, replayer)
+    parts = ApiParts(query, control, writer, sessions, learned, letters, _planner(settings, query))
 
     def is_write_key(key: str) -> bool:
         return roles.role(key) is not None
@@ -98,9 +109,7 @@ def make_app(settings: RoleSettings) -> WebApp:
             stream=Stream(ingest, is_write_key, measures, fresh_id),
             tracking=Tracking(writer, clock, key, fresh_id),
             pages=Pages(sessions),
-            api=make_api(
-                ApiParts(query, control, writer, sessions, learned, plan_erasure), __version__
-            ),
+            api=make_api(parts, __version__),
             query=query,
             measures=measures,
             sessions=sessions,
@@ -109,6 +118,7 @@ def make_app(settings: RoleSettings) -> WebApp:
             fresh_id=fresh_id,
             room=room,
             learned=learned,
+            retain_letters=partial(_retain, dead_letters, query, clock),
         )
     )
 
@@ -136,6 +146,15 @@ def _planner(settings: RoleSettings, query: Query) -> Callable[[str], Erase | No
         return erase.plan(found, query.state(found), log, identity, suppression, salt, clock.now())
 
     return plan_erasure
+
+
+def _retain(letters: DeadLetters, query: Query, clock: Clock) -> int:
+    """Let go of refused items that are too old, or more than the settings give room."""
+    reducer = query.reducer()
+    found = reducer.workspace.settings if reducer is not None else WorkspaceSettings()
+    return letters.retain(
+        clock.now() - found.dead_letters_days * DAY, found.dead_letters_mb * 1_000_000
+    )
 
 
 def _room_limits(query: Query) -> tuple[int, int]:
@@ -187,10 +206,12 @@ async def _serve(settings: RoleSettings) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop)
     learning = asyncio.create_task(_keep_learned(app.learned))
+    retaining = asyncio.create_task(_keep_retained(app.retain_letters))
     gc.freeze()
     _log.info("ready", host=settings.host, port=settings.port, pid=os.getpid())
     await serving
     learning.cancel()
+    retaining.cancel()
     _flush(app.learned)
     _log.info("stopped")
 
@@ -199,6 +220,16 @@ async def _keep_learned(learned: Learned) -> None:
     while True:
         await asyncio.sleep(_LEARNED_SECONDS)
         _flush(learned)
+
+
+async def _keep_retained(retain: Callable[[], int]) -> None:
+    while True:
+        try:
+            if count := await asyncio.to_thread(retain):
+                _log.info("dead_letters_expired", count=count)
+        except Exception as problem:  # noqa: BLE001  # a full disk; the next time may do better
+            _log.error("dead_letters_not_retained", reason=str(problem))
+        await asyncio.sleep(_RETAIN_SECONDS)
 
 
 def _flush(learned: Learned) -> None:

@@ -241,6 +241,8 @@ class WorkspaceSettings:
     sandbox_addresses: tuple[str, ...] = ()
     free_mb_min: int = 1_000  # less room on the data folder's disk is told as a concern
     free_percent_min: int = 5
+    dead_letters_days: int = 30  # how long refused items are kept
+    dead_letters_mb: int = 500  # and how much of them
     demands_consent: bool = True  # marketing needs an explicit yes (else: no objection)
 
 

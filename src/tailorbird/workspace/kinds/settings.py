@@ -187,6 +187,14 @@ def _check_megabytes(value: int) -> tuple[Any, str | None]:
     return (value, None) if is_right else (None, f"{value} is not between 0 and 10000000")
 
 
+def _check_days(value: int) -> tuple[Any, str | None]:
+    return (value, None) if 1 <= value <= 3650 else (None, f"{value} is not between 1 and 3650")
+
+
+def _check_some_megabytes(value: int) -> tuple[Any, str | None]:
+    return (value, None) if 1 <= value <= 2000 else (None, f"{value} is not between 1 and 2000")
+
+
 def _check_percent(value: int) -> tuple[Any, str | None]:
     return (value, None) if 0 <= value <= 50 else (None, f"{value} is not between 0 and 50")
 
@@ -242,6 +250,8 @@ _CHECKS: dict[str, Any] = {
     "sandbox_addresses": _check_addresses,
     "free_mb_min": _check_megabytes,
     "free_percent_min": _check_percent,
+    "dead_letters_days": _check_days,
+    "dead_letters_mb": _check_some_megabytes,
     "default_country": _check_country,
     "place_file": _check_path,
     "currencies": _check_currencies,

@@ -219,6 +219,22 @@ SETTINGS: tuple[Setting, ...] = (
         "true",
     ),
     Setting(
+        "dead_letters",
+        "keep_days",
+        int,
+        "dead_letters_days",
+        "How many days refused items are kept.",
+        "30",
+    ),
+    Setting(
+        "dead_letters",
+        "keep_mb",
+        int,
+        "dead_letters_mb",
+        "How many MB of refused items are kept at most; the oldest make room.",
+        "500",
+    ),
+    Setting(
         "sandbox",
         "is_on",
         bool,

@@ -1,5 +1,5 @@
 // The live page: a few views over the control API, no library. Addresses are #/, #/people/REF,
-// #/segments/NAME, #/mails, #/mails/ID.
+// #/segments/NAME, #/mails, #/mails/ID, #/refused, #/refused/RULE/FIELD/SOURCE.
 
 const page = document.getElementById("page");
 const history = new Map(); // segment -> sizes seen, for the small curves
@@ -175,6 +175,78 @@ async function segment(visit, name) {
   <section class="card"><h2>Members</h2>${members.members.length ? `<table><tr><th>Person</th><th class="n">Since</th></tr>${members.members.map((m) => `<tr class="link" data-go="#/people/${m.id}"><td><a href="#/people/${m.id}">${text((m.identifiers.find((i) => i.kind === "email") ?? m.identifiers[0])?.value ?? m.id)}</a></td><td class="n small soft">${moment(m.since)}</td></tr>`).join("")}</table>${members.next ? '<p class="small soft">The first 100 are shown.</p>' : ""}` : '<p class="empty">Nobody is in this segment now.</p>'}</section>`);
 }
 
+const RULES = { nobody: "Nobody is named", bad_timestamp: "The time cannot be read", not_json: "It is no JSON", missing: "Something is missing", wrong_type: "A value of the wrong type", too_large: "Too large", too_many: "Too many at once", too_deep: "Nested too deep", unknown_call: "An unknown call", not_an_object: "It is no object", bad_number: "A number that is none", not_text: "Text that is none", plan_missing: "The plan demands a field", plan_type: "The plan types a field otherwise", plan_forbidden: "The plan forbids it", plan_unknown: "The plan does not know it" };
+const ruled = (rule) => RULES[rule] ?? rule.replaceAll("_", " ");
+const place = (g) => `#/refused/${[g.rule, g.field, g.source].map(encodeURIComponent).join("/")}`;
+
+async function refused(visit, rest) {
+  if (rest[0]) return refusedGroup(visit, rest);
+  const [status, found] = await Promise.all([ask("/v1/status"), ask("/v1/dead-letters/groups")]);
+  banners(status);
+  const totals = found.totals;
+  draw(visit, `<h1>Refused</h1><p class="lead">What senders sent and could not be taken. Nothing is lost: mend it, and it counts as of when it came.</p>
+  <div class="figures">${[["waiting here", found.groups.reduce((sum, g) => sum + g.count, 0)], ["replayed", totals.replayed], ["dropped", totals.dropped], ["expired", totals.expired]].map(([word, count]) => `<div class="card figure"><b>${number(count)}</b><span>${word}</span></div>`).join("")}</div>
+  <section class="card">${found.groups.length ? `<table class="stack"><tr><th>Why</th><th>For example</th><th>From</th><th class="n">Items</th></tr>${found.groups
+    .map((g) => `<tr class="link" data-go="${place(g)}"><td><a href="${place(g)}">${text(ruled(g.rule))}</a><br><span class="small soft mono">${text(g.field)}</span></td><td class="small mono">${text(g.latest.value || g.latest.message)}</td><td class="small">${text(g.source)}<br><span class="soft">${moment(g.last_at)}</span></td><td class="n">${number(g.count)}</td></tr>`)
+    .join("")}</table>` : '<p class="empty">Nothing was refused. Items that cannot be taken would wait here.</p>'}</section>`);
+}
+
+const marked = (letter) => {
+  let shownRaw = letter.raw;
+  try { shownRaw = JSON.stringify(JSON.parse(letter.raw), null, 2); } catch { /* shown as it came */ }
+  const key = letter.field.split(".").pop();
+  return text(shownRaw).replaceAll(new RegExp(`(&quot;${key.replace(/[^A-Za-z0-9_]/g, ".")}&quot;:[^\n]*)`, "g"), "<mark>$1</mark>");
+};
+
+async function refusedGroup(visit, [rule, field, source]) {
+  const query = new URLSearchParams({ rule, field, source, limit: 20 });
+  const found = await ask(`/v1/dead-letters?${query}`);
+  const first = found.letters[0];
+  if (!first) return draw(visit, '<p class="small"><a href="#/refused">Refused</a></p><h1>Nothing is left here</h1><p class="lead">All of these have been replayed or dropped.</p>');
+  draw(visit, `
+  <p class="small"><a href="#/refused">Refused</a></p>
+  <h1>${text(ruled(rule))}${field ? `: <span class="mono">${text(field)}</span>` : ""}</h1>
+  <p class="lead">${text(first.message)}. ${text(first.mend)}</p>
+  <div class="grid">
+    <section class="card w7"><h2>Items from ${text(source)}, the oldest first</h2>${found.letters.map((l, i) => `<details ${i ? "" : "open"}><summary><span class="soft small">${moment(l.at)}</span> <span class="mono">${text(l.raw.replace(/\s+/g, " ").slice(0, 70))}</span></summary><pre class="mono raw">${marked(l)}</pre></details>`).join("")}${found.next ? '<p class="small soft">The first 20 are shown; the mend is for all of them.</p>' : ""}</section>
+    <section class="card w5"><h2>Mend and try again</h2>
+      <form id="mend" data-rule="${text(rule)}" data-field="${text(field)}" data-source="${text(source)}">
+        <label>Set a field<span class="pair"><input name="path" placeholder="userId" aria-label="Field to set"><input name="value" placeholder="properties.customer or 'EUR'" aria-label="Its value"></span></label>
+        <label>Rename a field<span class="pair"><input name="old" placeholder="properties.prod" aria-label="Old name"><input name="new" placeholder="properties.product_id" aria-label="New name"></span></label>
+        <label>Leave a field out<input name="drop" placeholder="timestamp"></label>
+        <p><button name="do" value="try">Try</button> <button name="do" value="replay">Replay all</button> <button name="do" value="drop">Drop all</button></p>
+      </form>
+      <p class="small soft">A value is a field of the item, a text in quotes or a calculation. With nothing filled in they are tried as they are: after the plan in schema.yaml was changed, for example.</p>
+      <div id="mended"></div></section>
+  </div>`);
+}
+
+async function mend(form, way) {
+  const out = document.getElementById("mended");
+  const value = (name) => form.elements[name].value.trim();
+  const given = {};
+  if (value("path")) given.set = { [value("path")]: value("value") };
+  if (value("old")) given.rename = { [value("old")]: value("new") };
+  if (value("drop")) given.drop = value("drop").split(/[\s,]+/);
+  const which = { rule: form.dataset.rule, field: form.dataset.field, source: form.dataset.source };
+  if (way === "drop") {
+    if (!confirm("Drop all of these for good?")) return;
+    const dropped = await ask(`/v1/dead-letters?${new URLSearchParams(which)}`, { method: "DELETE" });
+    out.innerHTML = `<p class="sentence">${number(dropped.dropped)} dropped.</p>`;
+    return;
+  }
+  const wanted = { ...which, dry_run: way === "try" };
+  if (Object.keys(given).length) wanted.mend = given;
+  const done = await ask("/v1/dead-letters/replay", { method: "POST", body: JSON.stringify(wanted) });
+  const refusals = done.attempts.filter((a) => a.error);
+  const words = wanted.dry_run ? ["would be accepted", "would be refused"] : ["accepted", "refused again"];
+  out.innerHTML = `<p class="sentence">${number((done.counts.accepted ?? 0) + (done.counts.duplicate ?? 0))} ${words[0]}, ${number(done.counts.refused ?? 0)} ${words[1]}.</p>
+    ${refusals.slice(0, 3).map((a) => `<p class="small">${text(a.error.message)}. ${text(a.error.mend)}</p>`).join("")}
+    ${wanted.dry_run && done.attempts[0] ? `<h2>The first as it would be tried</h2><pre class="mono raw">${text(pretty(done.attempts[0].after[0] ?? ""))}</pre>` : ""}`;
+}
+
+const pretty = (raw) => { try { return JSON.stringify(JSON.parse(raw), null, 2); } catch { return raw; } };
+
 function draw(visit, html) {
   if (visit !== shown || html === drawn) return;
   const focused = page.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
@@ -197,10 +269,11 @@ async function show(isUpdate) {
   const [, view = "", ...rest] = location.hash.split("/");
   for (const link of document.querySelectorAll("header nav a")) link.classList.toggle("on", link.getAttribute("href") === `#/${view}`);
   try {
-    const argument = decoded(rest.join("/"));
+    const argument = view === "refused" ? "" : decoded(rest.join("/"));
     if (!isUpdate) window.scrollTo(0, 0);
     if (view === "people") await people(visit, argument);
     else if (view === "segments") await segment(visit, argument);
+    else if (view === "refused") await refused(visit, rest.map(decoded));
     else if (view === "mails" && argument) await mail(visit, argument);
     else if (view === "mails") await mails(visit);
     else await today(visit);
@@ -228,6 +301,7 @@ document.addEventListener("click", async (event) => {
 document.addEventListener("submit", (event) => {
   event.preventDefault();
   if (event.target.id === "why") return void whyNot(event.target).catch((problem) => { document.getElementById("whynot").innerHTML = `<p class="lead">${text(problem.message)}</p>`; });
+  if (event.target.id === "mend") return void mend(event.target, event.submitter?.value ?? "try").catch((problem) => { document.getElementById("mended").innerHTML = `<p class="lead">${text(problem.message)}</p>`; });
   const who = event.target.who.value.trim();
   if (!who) return;
   const hasKind = /^(p_|[A-Za-z][A-Za-z0-9_]*:)/.test(who);
