@@ -22,6 +22,7 @@ from tailorbird.cli.app import run
 from tailorbird.delivery.suppression import address_hash
 from tailorbird.events.event import ERASE, Record, profile_id_of
 from tailorbird.events.refusal import Refusal, Rule
+from tailorbird.ports.dead_letters import Refused
 from tailorbird.ports.event_log import Draft
 from tailorbird.services import erase
 from tailorbird.services.integrity import compare
@@ -100,7 +101,7 @@ def live(host: Host, catcher: MailCatcher) -> None:
     with closing(bootstrap.open_dead_letters(host.data)) as letters:
         refusal = Refusal(Rule.MISSING, "event", "", "no name")
         for one in range(PEOPLE):
-            letters.keep(NOON, "http", [(refusal, b'{"userId": "u%dzebra"}' % one)])
+            letters.keep(NOON, "http", [Refused(refusal, b'{"userId": "u%dzebra"}' % one)])
     until(lambda: catcher.counts().total() >= PEOPLE)
     leaving = [
         event_draft(
