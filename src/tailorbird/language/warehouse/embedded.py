@@ -84,9 +84,9 @@ class Warehouse:
         self.connection.execute(
             f"CREATE OR REPLACE TEMP TABLE asked_rows (profile_id {kind}, asked_at BIGINT)"
         )
-        rows = sorted(set(pairs), key=repr)
-        if rows:
-            self.connection.executemany("INSERT INTO asked_rows VALUES (?, ?)", rows)
+        rows = sorted(set(pairs))
+        columns = [[row[0] for row in rows], [row[1] for row in rows]]
+        self.connection.execute("INSERT INTO asked_rows SELECT unnest(?), unnest(?)", columns)
         self.connection.execute("CREATE OR REPLACE TEMP VIEW asked AS FROM asked_rows")
 
     def values(self, query: Query) -> Answers:

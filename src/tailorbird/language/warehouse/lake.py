@@ -49,8 +49,9 @@ def write_events(
     try:
         connection.execute(f"CREATE TABLE events ({', '.join([_COLUMNS, *extra])})")
         if rows:
-            marks = ", ".join("?" * len(rows[0]))
-            connection.executemany(f"INSERT INTO events VALUES ({marks})", rows)
+            marks = ", ".join(["unnest(?)"] * len(rows[0]))
+            columns_of_rows = [list(column) for column in zip(*rows, strict=True)]
+            connection.execute(f"INSERT INTO events SELECT {marks}", columns_of_rows)
         quoted = path.replace("'", "''")
         connection.execute(f"COPY events TO '{quoted}' (FORMAT parquet, COMPRESSION zstd)")
     finally:
