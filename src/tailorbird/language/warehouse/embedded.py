@@ -1,0 +1,207 @@
+"""DuckDB as the embedded warehouse: opens what lies in Parquet, asks, and reads the answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from functools import cache
+from importlib import resources
+from typing import Any
+from zoneinfo import available_timezones
+
+import duckdb
+
+from tailorbird.base.numbers import scaled
+from tailorbird.language.calendar import is_zone
+from tailorbird.language.values import Lapse, Moment, Value, from_json
+from tailorbird.language.warehouse.errors import WarehouseError
+from tailorbird.language.warehouse.facets import NAMES
+from tailorbird.language.warehouse.query import Query
+
+# Columns of `events` that need not be there, and what they are without.
+_EVENTS_DEFAULTS = {
+    "known_at": "timestamp",
+    "event_order": "CAST(0 AS BIGINT)",
+    "type": "'track'",
+    "properties": "CAST('{}' AS JSON)",
+    "context": "CAST('{}' AS JSON)",
+}
+_EVENTS_NEEDED = ("profile_id", "timestamp", "event")
+_PROFILES = {
+    "traits": "JSON",
+    "context": "JSON",
+    "timezone": "VARCHAR",
+    "predictions": "JSON",
+    "clusters": "JSON",
+}
+_NO_PROFILES = ", ".join(f"CAST(NULL AS {kind}) AS {name}" for name, kind in _PROFILES.items())
+_JSON = ("properties", "context", "traits", "predictions", "clusters")
+
+# The key of an answer: a profile, or a profile with the instant that was asked for.
+Answers = dict[Any, Value]
+
+
+class Warehouse:
+    """Tables opened for asking. One connection, for one thread; close it when done.
+
+    Args:
+        events: Path or glob of Parquet files; `frame` tells the columns.
+        profiles: The same of what is given beside the events, or None.
+        merges: Parquet with profile_id and survivor_id: whose events are whose today, or None.
+        threads: Threads that DuckDB may use; None leaves it the machine's.
+    """
+
+    def __init__(
+        self,
+        events: str,
+        *,
+        profiles: str | None = None,
+        merges: str | None = None,
+        threads: int | None = None,
+    ) -> None:
+        self.connection = duckdb.connect(config={"threads": threads} if threads else {})
+        self.connection.execute("SET TimeZone = 'UTC'")
+        self.connection.execute(_prelude())
+        self.promoted = self._open_events(events, merges)
+        self._open_profiles(profiles, merges)
+        self._open_zones()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.connection.close()
+
+    def ask_everybody(self) -> None:
+        """Let those who are asked be all who have events or a profile."""
+        self.connection.execute(
+            "CREATE OR REPLACE TEMP VIEW asked AS"
+            " SELECT profile_id FROM events UNION SELECT profile_id FROM profiles"
+        )
+
+    def ask_at(self, pairs: Iterable[tuple[Any, int]]) -> None:
+        """Let those who are asked be rows of (profile, instant in microseconds)."""
+        kind = self._kind_of("SELECT profile_id FROM events")
+        self.connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE asked_rows (profile_id {kind}, asked_at BIGINT)"
+        )
+        rows = sorted(set(pairs))
+        columns = [[row[0] for row in rows], [row[1] for row in rows]]
+        self.connection.execute("INSERT INTO asked_rows SELECT unnest(?), unnest(?)", columns)
+        self.connection.execute("CREATE OR REPLACE TEMP VIEW asked AS FROM asked_rows")
+
+    def values(self, query: Query) -> Answers:
+        """Return the answers by key: the profile, or (profile, instant).
+
+        Raises:
+            WarehouseError: a number leaves the 29 digits that the engine has for it, or data lie
+                in a form that is not read.
+        """
+        try:
+            rows = self.connection.execute(query.text()).fetchall()
+        except (duckdb.OutOfRangeException, duckdb.ConversionException) as error:
+            raise WarehouseError(
+                "a number is too large for the warehouse, which counts to 1e29; divide it first"
+            ) from error
+        except duckdb.InvalidInputException as error:
+            raise WarehouseError(str(error).split("tailorbird: ")[-1]) from error
+        first = len(rows[0]) - len(query.facets) if rows else 0
+        return {
+            row[0] if first == 1 else row[:first]: _value_of(query.facets, row[first:])
+            for row in rows
+        }
+
+    def _open_events(self, path: str, merges: str | None) -> dict[str, tuple[str, ...]]:
+        source = f"read_parquet({_quoted(path)})"
+        columns = self._columns_of(source)
+        for name in _EVENTS_NEEDED:
+            if name not in columns:
+                raise WarehouseError(f"{path} has no column {name}; it has {', '.join(columns)}")
+        parts = ["e.timestamp", "e.event"]
+        for name, default in _EVENTS_DEFAULTS.items():
+            as_json = "::JSON" if name in _JSON else ""
+            parts.append(f"e.{name}{as_json} AS {name}" if name in columns else f"{default} AS {name}")
+        promoted: dict[str, tuple[str, ...]] = {}
+        for name in columns:
+            stem, _, facet = name.rpartition("__")
+            if stem and facet in NAMES:
+                parts.append(f"e.{name}")
+                path_of = stem.replace("__", ".")
+                promoted[path_of] = (*promoted.get(path_of, ()), facet)
+        if merges is None:
+            profile, join = "e.profile_id", ""
+        else:
+            profile = "coalesce(m.survivor_id, e.profile_id)"
+            join = f" LEFT JOIN read_parquet({_quoted(merges)}) AS m ON m.profile_id = e.profile_id"
+        self.connection.execute(
+            f"CREATE TEMP VIEW events AS SELECT {profile} AS profile_id, {', '.join(parts)}"
+            f" FROM {source} AS e{join}"
+        )
+        return promoted
+
+    def _open_profiles(self, path: str | None, merges: str | None) -> None:
+        if path is None:
+            self.connection.execute(
+                f"CREATE TEMP VIEW profiles AS SELECT profile_id, {_NO_PROFILES} FROM events LIMIT 0"
+            )
+            return
+        source = f"read_parquet({_quoted(path)})"
+        columns = self._columns_of(source)
+        parts = [
+            f"CAST({name if name in columns else 'NULL'} AS {kind}) AS {name}"
+            for name, kind in _PROFILES.items()
+        ]
+        # Who was merged away is asked no more.
+        merged = (
+            f" WHERE profile_id NOT IN (SELECT profile_id FROM read_parquet({_quoted(merges)}))"
+            if merges
+            else ""
+        )
+        self.connection.execute(
+            f"CREATE TEMP VIEW profiles AS SELECT profile_id, {', '.join(parts)}"
+            f" FROM {source}{merged}"
+        )
+
+    def _open_zones(self) -> None:
+        self.connection.execute("CREATE TEMP TABLE zones AS SELECT unnest(?) AS name", [_zones()])
+
+    def _columns_of(self, source: str) -> list[str]:
+        try:
+            described = self.connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
+        except duckdb.IOException as error:
+            raise WarehouseError(f"cannot read {source}: {error}") from error
+        return [row[0] for row in described]
+
+    def _kind_of(self, select: str) -> str:
+        return str(self.connection.execute(f"DESCRIBE {select}").fetchall()[0][1])
+
+
+@cache
+def _prelude() -> str:
+    folder = resources.files("tailorbird.language.warehouse") / "preludes"
+    return (folder / "duckdb.sql").read_text(encoding="utf-8")
+
+
+@cache
+def _zones() -> list[str]:
+    return sorted(name for name in available_timezones() if is_zone(name))
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _value_of(names: Sequence[str], columns: Sequence[Any]) -> Value:
+    for name, found in zip(names, columns, strict=True):
+        if found is None:
+            continue
+        match name:
+            case "number":
+                return int(Decimal(found).scaleb(9))
+            case "moment":
+                return Moment(found)
+            case "lapse":
+                return Lapse(found)
+            case "items":
+                return from_json(json.loads(found, parse_float=Decimal))
+        return found  # type: ignore[no-any-return]
+    return None

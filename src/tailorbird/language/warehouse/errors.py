@@ -1,0 +1,9 @@
+"""What a warehouse cannot be asked."""
+
+from __future__ import annotations
+
+from tailorbird.base.problems import TailorbirdError
+
+
+class WarehouseError(TailorbirdError):
+    """The expression or the data cannot be asked of a warehouse; the message names the mend."""

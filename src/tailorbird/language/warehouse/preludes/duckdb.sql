@@ -1,0 +1,163 @@
+-- The functions that compiled expressions call, for DuckDB. A value of the language is one column
+-- for each type; numbers are DECIMAL(38, 9), instants and spans are microseconds.
+
+CREATE OR REPLACE TEMP MACRO tb_micros(stamp) AS epoch_us(stamp);
+CREATE OR REPLACE TEMP MACRO tb_instant(micros) AS make_timestamp(micros);
+-- A place in the total order, as one number.
+CREATE OR REPLACE TEMP MACRO tb_place(stamp, event_order) AS
+    epoch_us(stamp)::HUGEINT * 9223372036854775808::HUGEINT + event_order;
+CREATE OR REPLACE TEMP MACRO tb_micros_of_place(place) AS
+    ((place - ((place % 9223372036854775808::HUGEINT) + 9223372036854775808::HUGEINT)
+        % 9223372036854775808::HUGEINT) // 9223372036854775808::HUGEINT)::BIGINT;
+
+-- JSON -------------------------------------------------------------------------------------------
+
+CREATE OR REPLACE TEMP MACRO tb_get(object, name) AS json_extract(object, '$."' || name || '"');
+CREATE OR REPLACE TEMP MACRO tb_is_value(value) AS coalesce(json_type(value), 'NULL') <> 'NULL';
+CREATE OR REPLACE TEMP MACRO tb_has_members(object) AS coalesce(len(json_keys(object)), 0) > 0;
+-- What stands under a name in an item of a list, as a list.
+CREATE OR REPLACE TEMP MACRO tb_found(value, name) AS CASE
+    WHEN coalesce(json_type(value), '') <> 'OBJECT' THEN []
+    WHEN coalesce(json_type(tb_get(value, name)), 'NULL') = 'NULL' THEN []
+    WHEN json_type(tb_get(value, name)) = 'ARRAY' THEN json_extract(tb_get(value, name), '$[*]')
+    ELSE [tb_get(value, name)] END;
+CREATE OR REPLACE TEMP MACRO tb_found_deep(value, name) AS CASE
+    WHEN coalesce(json_type(value), '') <> 'ARRAY' THEN tb_found(value, name)
+    ELSE flatten(list_transform(json_extract(value, '$[*]'), lambda y: CASE
+        WHEN coalesce(json_type(y), '') = 'ARRAY'
+            THEN error('tailorbird: a path leads through lists that are nested three deep')
+        ELSE tb_found(y, name) END)) END;
+-- A path through a list flattens.
+CREATE OR REPLACE TEMP MACRO tb_at(value, name) AS CASE json_type(value)
+    WHEN 'OBJECT' THEN tb_get(value, name)
+    WHEN 'ARRAY' THEN to_json(flatten(list_transform(
+        json_extract(value, '$[*]'), lambda x: tb_found_deep(x, name))))
+    END;
+CREATE OR REPLACE TEMP MACRO tb_text(value) AS CASE json_type(value)
+    WHEN 'VARCHAR' THEN nfc_normalize(json_extract_string(value, '$')) END;
+CREATE OR REPLACE TEMP MACRO tb_truth(value) AS CASE json_type(value)
+    WHEN 'BOOLEAN' THEN json_extract_string(value, '$') = 'true' END;
+CREATE OR REPLACE TEMP MACRO tb_items(value) AS CASE json_type(value)
+    WHEN 'ARRAY' THEN value END;
+-- Half even to nine places; 25 places tell every double from a tie. DuckDB rounds half away.
+CREATE OR REPLACE TEMP MACRO tb_rounded(exact) AS CASE
+    WHEN abs(exact) > 1000000000000 THEN NULL
+    WHEN abs(exact - exact::DECIMAL(38, 9)::DECIMAL(38, 25)) = 0.0000000005
+        AND (replace(exact::DECIMAL(38, 9)::VARCHAR, '.', '')::HUGEINT) % 2 <> 0
+        THEN exact::DECIMAL(38, 9)
+            + CASE WHEN exact > 0 THEN -0.000000001 ELSE 0.000000001 END
+    ELSE exact::DECIMAL(38, 9) END::DECIMAL(38, 9);
+CREATE OR REPLACE TEMP MACRO tb_number(value) AS CASE
+    WHEN json_type(value) IN ('BIGINT', 'UBIGINT', 'HUGEINT', 'UHUGEINT', 'DOUBLE')
+        THEN tb_rounded(TRY_CAST(json_extract_string(value, '$') AS DECIMAL(38, 25))) END;
+-- Equal for equal values only: the type is part of it.
+CREATE OR REPLACE TEMP MACRO tb_key(value) AS CASE json_type(value)
+    WHEN 'VARCHAR' THEN 't:' || tb_text(value)
+    WHEN 'BOOLEAN' THEN 'b:' || tb_truth(value)::VARCHAR
+    WHEN 'ARRAY' THEN 'l:' || value::VARCHAR
+    ELSE 'n:' || tb_number(value)::VARCHAR END;
+CREATE OR REPLACE TEMP MACRO tb_key_of(number, text, truth) AS
+    coalesce('n:' || number::DECIMAL(38, 9)::VARCHAR, 't:' || text, 'b:' || truth::VARCHAR);
+-- The elements of a list, or the one value there is.
+CREATE OR REPLACE TEMP MACRO tb_each(value) AS CASE coalesce(json_type(value), 'NULL')
+    WHEN 'NULL' THEN [] WHEN 'ARRAY' THEN json_extract(value, '$[*]') ELSE [value] END;
+CREATE OR REPLACE TEMP MACRO tb_length(items) AS json_array_length(items)::DECIMAL(38, 9);
+CREATE OR REPLACE TEMP MACRO tb_has_key(items, key) AS
+    coalesce(list_contains(list_transform(json_extract(items, '$[*]'), lambda x: tb_key(x)), key),
+        false);
+
+-- Numbers ----------------------------------------------------------------------------------------
+
+CREATE OR REPLACE TEMP MACRO tb_scaled(number) AS
+    replace(number::DECIMAL(38, 9)::VARCHAR, '.', '')::HUGEINT;
+CREATE OR REPLACE TEMP MACRO tb_unscaled(scaled) AS list_transform([scaled], lambda n:
+    (n // 1000000000)::DECIMAL(38, 9)
+    + ((n % 1000000000)::DECIMAL(10, 0) * 0.000000001::DECIMAL(9, 9)))[1];
+CREATE OR REPLACE TEMP MACRO tb_rest_up(whole, rest, divisor) AS
+    CASE WHEN 2 * rest > divisor OR (2 * rest = divisor AND whole % 2 = 1) THEN whole + 1
+        ELSE whole END;
+CREATE OR REPLACE TEMP MACRO tb_half_even(numerator, denominator) AS list_transform(
+    [{'n': numerator::HUGEINT, 'd': denominator::HUGEINT}], lambda x:
+    sign(x.n)::HUGEINT * sign(x.d)::HUGEINT
+    * tb_rest_up(abs(x.n) // abs(x.d), abs(x.n) % abs(x.d), abs(x.d)))[1];
+-- a * b / 10^9, where a * b itself may be too large.
+CREATE OR REPLACE TEMP MACRO tb_product(scaled, other) AS list_transform(
+    [{'a': scaled::HUGEINT, 'b': other::HUGEINT}], lambda x:
+    sign(x.a)::HUGEINT * sign(x.b)::HUGEINT * tb_rest_up(
+        (abs(x.a) // 1000000000) * abs(x.b)
+            + (abs(x.a) % 1000000000) * abs(x.b) // 1000000000,
+        (abs(x.a) % 1000000000) * abs(x.b) % 1000000000,
+        1000000000))[1];
+CREATE OR REPLACE TEMP MACRO tb_times(left_number, right_number) AS
+    tb_unscaled(tb_product(tb_scaled(left_number), tb_scaled(right_number)));
+CREATE OR REPLACE TEMP MACRO tb_over(left_number, right_number) AS
+    CASE WHEN right_number <> 0 THEN tb_unscaled(tb_half_even(
+        tb_scaled(left_number) * 1000000000, tb_scaled(right_number))) END;
+CREATE OR REPLACE TEMP MACRO tb_lapse_times(lapse, number) AS
+    tb_product(tb_scaled(number), lapse)::BIGINT;
+CREATE OR REPLACE TEMP MACRO tb_lapse_over(lapse, number) AS
+    CASE WHEN number <> 0 THEN
+        tb_half_even(lapse::HUGEINT * 1000000000, tb_scaled(number))::BIGINT END;
+CREATE OR REPLACE TEMP MACRO tb_lapse_ratio(lapse, other) AS
+    CASE WHEN other <> 0 THEN
+        tb_unscaled(tb_half_even(lapse::HUGEINT * 1000000000, other::HUGEINT)) END;
+CREATE OR REPLACE TEMP MACRO tb_mean(total, number) AS
+    CASE WHEN number > 0 THEN tb_unscaled(tb_half_even(tb_scaled(total), number)) END;
+
+-- Texts ------------------------------------------------------------------------------------------
+
+-- One character for one; of all letters only this one has two small ones.
+CREATE OR REPLACE TEMP MACRO tb_lower(text) AS
+    array_to_string(list_transform(string_split(text, 'İ'), lambda x: lower(x)), 'İ');
+CREATE OR REPLACE TEMP MACRO tb_contains(text, part) AS contains(text, part);
+CREATE OR REPLACE TEMP MACRO tb_starts(text, part) AS starts_with(text, part);
+CREATE OR REPLACE TEMP MACRO tb_ends(text, part) AS ends_with(text, part);
+CREATE OR REPLACE TEMP MACRO tb_characters(text) AS length(text)::DECIMAL(38, 9);
+
+-- Time -------------------------------------------------------------------------------------------
+
+-- A day that does not exist becomes the first instant of the following month.
+CREATE OR REPLACE TEMP MACRO tb_after_months(micros, months) AS list_transform(
+    [make_timestamp(greatest(least(micros, 253402300799000000), -62135596800000000))], lambda stamp:
+    CASE WHEN year(date_trunc('month', stamp) + to_months(months)) > 9998 THEN 253402300799000000
+    ELSE epoch_us(least(
+        date_trunc('month', stamp) + to_months(months) + (stamp - date_trunc('month', stamp)),
+        date_trunc('month', stamp) + to_months(months + 1))) END)[1];
+CREATE OR REPLACE TEMP MACRO tb_after(micros, lapse) AS least(micros + lapse, 253402300799000000);
+CREATE OR REPLACE TEMP MACRO tb_local(micros, zone) AS
+    timezone(zone, timezone('UTC', make_timestamp(micros)));
+CREATE OR REPLACE TEMP MACRO tb_hour(micros, zone) AS hour(tb_local(micros, zone))::DECIMAL(38, 9);
+CREATE OR REPLACE TEMP MACRO tb_weekday(micros, zone) AS
+    isodow(tb_local(micros, zone))::DECIMAL(38, 9);
+CREATE OR REPLACE TEMP MACRO tb_month(micros, zone) AS
+    month(tb_local(micros, zone))::DECIMAL(38, 9);
+CREATE OR REPLACE TEMP MACRO tb_date(micros, zone) AS
+    strftime(tb_local(micros, zone), '%Y-%m-%d');
+-- The forms of ISO 8601 that `datetime.fromisoformat` reads, in the extended one.
+CREATE OR REPLACE TEMP MACRO tb_day(text) AS CASE
+    WHEN regexp_matches(text, '^\d{4}-\d{2}-\d{2}') THEN TRY_CAST(left(text, 10) AS DATE)
+    WHEN regexp_matches(text, '^\d{4}-W\d{2}-\d')
+        THEN TRY_CAST(try_strptime(left(text, 10), '%G-W%V-%u') AS DATE) END;
+CREATE OR REPLACE TEMP MACRO tb_day_of_instant(micros) AS make_timestamp(micros)::DATE;
+CREATE OR REPLACE TEMP MACRO tb_falls_on(day, micros, zone) AS coalesce(
+    (month(day) = month(tb_local(micros, zone)) AND day(day) = day(tb_local(micros, zone)))
+    OR (month(day) = 2 AND day(day) = 29
+        AND month(tb_local(micros, zone)) = 2 AND day(tb_local(micros, zone)) = 28
+        AND day(tb_local(micros, zone) + to_days(1)) = 1), false);
+CREATE OR REPLACE TEMP MACRO tb_read_instant(text) AS list_transform([trim(text)], lambda t: CASE
+    WHEN regexp_matches(t, '^\d{4}-\d{2}-\d{2}$') THEN epoch_us(TRY_CAST(t AS TIMESTAMP))
+    WHEN regexp_matches(t, '^\d{4}-\d{2}-\d{2}.([01]\d|2[0-3])(:[0-5]\d(:[0-5]\d([.,]\d+)?)?)?(Z|[+-]([01]\d|2[0-3])(:?[0-5]\d(:?[0-5]\d)?)?)?$')
+        THEN epoch_us(TRY_CAST(left(t, 10) AS TIMESTAMP))
+            + list_transform([regexp_extract(t,
+                '^.{11}(\d\d):?(\d\d)?:?(\d\d)?[.,]?(\d*)(Z|[+-].*)?$',
+                ['h', 'm', 's', 'f', 'z'])], lambda x:
+                (x.h::BIGINT * 3600 + coalesce(TRY_CAST(x.m AS BIGINT), 0) * 60
+                    + coalesce(TRY_CAST(x.s AS BIGINT), 0)) * 1000000
+                + coalesce(TRY_CAST(left(rpad(x.f, 6, '0'), 6) AS BIGINT), 0)
+                - CASE WHEN x.z IN ('', 'Z') THEN 0 ELSE
+                    CASE WHEN x.z[1] = '-' THEN -1000000 ELSE 1000000 END
+                    * (replace(x.z, ':', '')[2:3]::BIGINT * 3600
+                        + coalesce(TRY_CAST(replace(x.z, ':', '')[4:5] AS BIGINT), 0) * 60
+                        + coalesce(TRY_CAST(replace(x.z, ':', '')[6:7] AS BIGINT), 0)) END)[1]
+    WHEN regexp_matches(t, '^\d{4}-?W\d{2}|^\d{8}')
+        THEN error('tailorbird: a date of this form is not read here; write 2026-01-31') END)[1];

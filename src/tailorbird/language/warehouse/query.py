@@ -1,0 +1,252 @@
+"""From an expression to one SQL query: a row for each person (and instant), a column for each type.
+
+Aggregates and traits become tables of their own (`history`), joined to those who are asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from tailorbird.language import tree
+from tailorbird.language.needs import PointsScore
+from tailorbird.language.oracle import Person
+from tailorbird.language.oracle_history import cap_of
+from tailorbird.language.values import Moment, from_json, lookup
+from tailorbird.language.warehouse import facets, sql
+from tailorbird.language.warehouse.conditions import Conditions
+from tailorbird.language.warehouse.errors import WarehouseError
+from tailorbird.language.warehouse.facets import Facets
+from tailorbird.language.warehouse.frame import Frame
+from tailorbird.language.warehouse.history import History, Tables, member
+from tailorbird.language.warehouse.sql import Sql
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """A query and the facets that it answers with, in the order of its columns after the keys."""
+
+    select: exp.Query
+    facets: tuple[str, ...]
+
+    def text(self, dialect: str = "duckdb") -> str:
+        """Write the query for an engine."""
+        return self.select.sql(dialect=dialect, normalize_functions=False, pretty=True)
+
+
+def value_query(node: tree.Node, frame: Frame, person: Person) -> Query:
+    """Return a query for the value of an expression of everybody in `asked`.
+
+    Raises:
+        WarehouseError: the expression holds something that a warehouse cannot be asked.
+    """
+    compiler = _Compiler(frame, person)
+    value = compiler.value(node)
+    columns = value.there()
+    select = compiler.select_of(columns)
+    return Query(select=select, facets=tuple(columns))
+
+
+def members_query(node: tree.Node, frame: Frame, person: Person) -> Query:
+    """Return a query for the keys of those in `asked` for whom a condition holds.
+
+    Raises:
+        WarehouseError: the expression holds something that a warehouse cannot be asked.
+    """
+    compiler = _Compiler(frame, person)
+    truth = compiler.truth(node)
+    return Query(select=compiler.select_of({}).where(truth), facets=())
+
+
+class _Compiler(Conditions):
+    def __init__(self, frame: Frame, person: Person) -> None:
+        self.frame = frame
+        self.person = person
+        self.lists = person.lists
+        self.now = frame.asked_now()
+        self.tables = Tables()
+        self.history = History(
+            frame=frame, tables=self.tables, holds=self.holds, cap=person.latest_cap
+        )
+        self._has_profiles = False
+        self._has_zones: Sql | None = None
+        self._asking: tuple[tuple[str, str], ...] = ()
+
+    def select_of(self, columns: Mapping[str, Sql]) -> exp.Select:
+        """Return the query of some columns, with all tables that they read."""
+        keys = self.frame.key_columns("q")
+        found = exp.select(*keys).from_(_table("asked", "q"))
+        found = found.select(*(sql.named(value, name) for name, value in columns.items()))
+        for name, select in self.tables.selects.items():
+            same = [sql.compare("=", sql.column(k, name), sql.column(k, "q"))
+                    for k in self.frame.keys]  # fmt: skip
+            found = found.with_(name, as_=select, copy=False)
+            found = found.join(_table(name, name), on=sql.both(*same), join_type="left")
+        if self._has_profiles:
+            is_mine = sql.compare("=", sql.column("profile_id", "p"), keys[0])
+            found = found.join(_table("profiles", "p"), on=is_mine, join_type="left")
+        if self._has_zones is not None:
+            is_named = sql.compare("=", sql.column("name", "z"), self._has_zones)
+            found = found.join(_table("zones", "z"), on=is_named, join_type="left")
+        return found
+
+    # -- aggregates ------------------------------------------------------------------------------
+
+    def aggregate(self, node: tree.Aggregate, others: Sequence[tree.Node] = ()) -> Facets:
+        """Return an aggregate's value."""
+        history, cap = self.history, cap_of(node, others, self.person.latest_cap)
+        match node.kind:
+            case "count":
+                return _number(sql.either_value(history.counted(node, 0, cap), sql.integer(0)))
+            case "any":
+                return Facets(truth=sql.is_there(history.counted(node, 0, cap)))
+            case "none":
+                return Facets(truth=sql.is_null(history.counted(node, 0, cap)))
+            case "sum":
+                total, _ = history.numbers(node, cap)
+                return _number(sql.either_value(total, sql.integer(0)))
+            case "min" | "max":
+                return _number(history.numbers(node, cap)[0])
+            case "avg":
+                return Facets(number=sql.call("mean", *history.numbers(node, cap)))
+            case "rate":
+                ups, downs = self._counts(node)
+                return Facets(number=sql.call("over", sql.as_number(ups), sql.as_number(downs)))
+            case "since":
+                return Facets(lapse=sql.minus(self.now, history.latest_at(node)))
+            case "first" | "last":
+                return history.edge(node, cap)
+            case "distinct":
+                return _number(sql.either_value(history.distinct(node, cap), sql.integer(0)))
+            case "most":
+                return _number(sql.either_value(history.most(node, cap), sql.integer(0)))
+            case "favourite":
+                return history.favourite(node, cap)
+        return Facets(truth=sql.surely(history.chain(node, cap)))
+
+    def ratio(self, node: tree.Aggregate) -> tuple[Sql, Sql]:
+        """Return what `avg` or `rate` divides."""
+        if node.kind == "rate":
+            ups, downs = self._counts(node)
+        else:
+            ups, downs = self.history.numbers(node, self.person.latest_cap)
+        return ups, exp.Cast(this=downs, to=exp.DataType.build("DECIMAL(16, 0)"))
+
+    def _counts(self, node: tree.Aggregate) -> tuple[Sql, Sql]:
+        ups, downs = (
+            sql.either_value(self.history.counted(node, at, self.person.latest_cap), sql.integer(0))
+            for at in (0, 1)
+        )
+        return ups, downs
+
+    # -- what is known of the person -------------------------------------------------------------
+
+    def path(self, node: tree.Path) -> Facets:
+        """Return a trait, or what the context or the trigger has."""
+        match node.root:
+            case "traits":
+                return facets.of_json(
+                    self.history.inside(self._trait(node.parts[0]), node.parts[1:])
+                )
+            case "event":
+                return self._trigger(node.parts)
+            case "context":
+                return facets.of_json(member(self._context(), node.parts))
+        return facets.of_json(member(self._context(), (node.root, *node.parts)))
+
+    def _trigger(self, parts: tuple[str, ...]) -> Facets:
+        event = self.person.event
+        if not event:
+            return facets.MISSING
+        if parts == ("timestamp",):
+            at = event.get("timestamp")
+            return facets.constant(Moment(at)) if isinstance(at, int) else facets.MISSING
+        if parts[0] in event:
+            found = from_json(lookup(event, parts))
+        else:
+            found = from_json(lookup(event.get("properties"), parts))
+        if isinstance(found, tuple):
+            raise WarehouseError(
+                f"event.{'.'.join(parts)} is a list; a warehouse is asked no constant list"
+            )
+        return facets.constant(found)
+
+    def _trait(self, name: str) -> Sql:
+        """Return a trait's JSON: of the latest call that writes it, else as given."""
+        given = member(self._profile("traits"), (name,))
+        return sql.either_value(self.history.trait(name), given)
+
+    def _context(self) -> Sql:
+        return sql.either_value(self.history.context(), self._profile("context"))
+
+    def zone(self) -> Sql:
+        """Return the zone that the trait names, else the person's given one."""
+        own = sql.call("text", self._trait("timezone"))
+        self._has_zones = own
+        given = self._profile("timezone")
+        return sql.either_value(sql.column("name", "z"), given, sql.text(self.person.timezone))
+
+    def named(self, node: tree.Named) -> Facets:
+        """Return a score, prediction, cluster or interest."""
+        if node.kind in ("prediction", "cluster"):
+            return facets.of_json(member(self._profile(f"{node.kind}s"), (node.name,)))
+        if node.kind == "interest":
+            raise WarehouseError(
+                f"a warehouse is not asked interests, as interest('{node.name}') is;"
+                " favourite(...) tells the value seen most often"
+            )
+        score = self.person.scores.get(node.name)
+        if score is None:
+            return facets.MISSING
+        if isinstance(score, PointsScore):
+            return self._points(node.name, score)
+        return self._once(("score", node.name), score)
+
+    def _points(self, name: str, score: PointsScore) -> Facets:
+        if score.glides or score.is_pooled:
+            raise WarehouseError(
+                f"a warehouse is not asked scores that fade or have a cap, as '{name}' is"
+            )
+        parts = []
+        for event, points, where in score.points:
+            selector = tree.Selector(event=event, where=where)
+            count = self.history.counted(tree.Aggregate(kind="count", selectors=(selector,)), 0, 0)
+            parts.append(
+                sql.times(
+                    sql.as_number(sql.number(points)), sql.either_value(count, sql.integer(0))
+                )
+            )
+        total = parts[0]
+        for part in parts[1:]:
+            total = sql.plus(total, part)
+        return _number(total)
+
+    def segment(self, name: str) -> Sql:
+        """Return the condition of a segment."""
+        inner = self.person.segments.get(name)
+        if inner is None:
+            return sql.FALSE.copy()
+        return self._once(("segment", name), inner).holds()
+
+    def _once(self, place: tuple[str, str], inner: tree.Node) -> Facets:
+        # A definition that refers to itself is refused by `types`; here it is missing.
+        if place in self._asking:
+            return facets.MISSING
+        asking, self._asking = self._asking, (*self._asking, place)
+        found = self.value(inner)
+        self._asking = asking
+        return found
+
+    def _profile(self, name: str) -> Sql:
+        self._has_profiles = True
+        return sql.column(name, "p")
+
+
+def _number(value: Sql) -> Facets:
+    return Facets(number=sql.as_number(value))
+
+
+def _table(name: str, alias: str) -> Sql:
+    return exp.alias_(exp.to_table(name), alias, table=True, copy=False)

@@ -1,0 +1,154 @@
+"""A warehouse answers as the oracle does: at one instant, and at a column of instants.
+
+One lake of many people, whose histories are those of the stream's tests (late events, equal
+instants, month ends, values that are missing or of the wrong type), is asked random expressions.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tailorbird.base.time import DAY
+from tailorbird.language import tree
+from tailorbird.language.oracle import Known, Person, value_at
+from tailorbird.language.printer import format_expression
+from tailorbird.language.values import Value
+from tailorbird.language.warehouse.embedded import Warehouse
+from tailorbird.language.warehouse.errors import WarehouseError
+from tailorbird.language.warehouse.frame import Frame
+from tailorbird.language.warehouse.lake import write_events
+from tailorbird.language.warehouse.query import members_query, value_query
+from tailorbird.testing import expressions, histories
+
+sys.path.insert(0, str(Path(__file__).parent))
+from test_oracle_equals_stream import (  # noqa: E402  # a neighbour, not a package
+    EFFORT,
+    PERSON,
+    likely_changes,
+    same,
+    shown,
+)
+
+PEOPLE = 150
+INSTANTS = 4  # of each person
+_SETTINGS = settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+BARE = replace(PERSON, traits={}, context={})
+REFUSED: dict[str, int] = {}
+
+
+@dataclass(frozen=True)
+class Lake:
+    """People with their histories, and the same in a warehouse."""
+
+    people: dict[int, list[Known]]
+    warehouse: Warehouse
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
+    people = drawn_people(histories.histories())
+    path = str(tmp_path_factory.mktemp("lake") / "events.parquet")
+    write_events(people, path)
+    warehouse = Warehouse(path, threads=1)
+    yield Lake(people, warehouse)
+    warehouse.close()
+
+
+def drawn_people(strategy: st.SearchStrategy[list[Known]]) -> dict[int, list[Known]]:
+    """Draw people who have at least one event."""
+    drawn: list[list[Known]] = []
+
+    @settings(
+        _SETTINGS, max_examples=PEOPLE, database=None, derandomize=True, phases=[Phase.generate]
+    )
+    @given(strategy.filter(bool))
+    def draw(history: list[Known]) -> None:
+        drawn.append(history)
+
+    draw()
+    return dict(enumerate(drawn))
+
+
+@settings(_SETTINGS, max_examples=120 * EFFORT)
+@given(node=expressions.conditions)
+def test_conditions_agree(lake: Lake, node: tree.Node) -> None:
+    assert_agreement(lake, node, BARE)
+
+
+@settings(_SETTINGS, max_examples=60 * EFFORT)
+@given(node=expressions.numeric | expressions.value_edges)
+def test_values_agree(lake: Lake, node: tree.Node) -> None:
+    assert_agreement(lake, node, BARE)
+
+
+@pytest.mark.parametrize("cap", [1, 2, 3])
+@settings(_SETTINGS, max_examples=25 * EFFORT)
+@given(node=expressions.expressions)
+def test_values_agree_under_a_small_cap(lake: Lake, cap: int, node: tree.Node) -> None:
+    assert_agreement(lake, node, replace(BARE, latest_cap=cap))
+
+
+def assert_agreement(lake: Lake, node: tree.Node, person: Person) -> None:
+    """Ask everybody at one instant, and each at some instants at which a value may change."""
+    chance = random.Random(repr(node))
+    asked = [
+        (who, at)
+        for who, history in lake.people.items()
+        for at in some_instants(node, history, chance)
+    ]
+    now = chance.choice(asked)[1]
+    lake.warehouse.ask_everybody()
+    found = answers(lake, node, Frame(now=now), person)
+    if found is None:
+        return
+    for who, history in lake.people.items():
+        assert_same(node, found[who], history, now, person)
+    lake.warehouse.ask_at(asked)
+    found = answers(lake, node, Frame(now=None), person)
+    assert found is not None
+    assert set(found) == set(asked)
+    for (who, at), value in found.items():
+        assert_same(node, value, lake.people[who], at, person)
+
+
+def answers(
+    lake: Lake, node: tree.Node, frame: Frame, person: Person
+) -> dict[Any, Value] | None:
+    """Ask the warehouse; None where it refuses."""
+    try:
+        return lake.warehouse.values(value_query(node, frame, person))
+    except WarehouseError as error:
+        reason = str(error)
+        REFUSED[reason] = REFUSED.get(reason, 0) + 1
+        return None
+
+
+def some_instants(node: tree.Node, history: Sequence[Known], chance: random.Random) -> list[int]:
+    """Return instants around what happens to one person."""
+    ends = [known.known_at for known in history]
+    found = set(ends)
+    for start, end in zip(ends, [*ends[1:], ends[-1] + 70 * DAY], strict=True):
+        if start < end:
+            found.update(likely_changes(node, list(history), start, end))
+    return chance.sample(sorted(found), min(INSTANTS, len(found)))
+
+
+def assert_same(
+    node: tree.Node, found: Value, history: Sequence[Known], at: int, person: Person
+) -> None:
+    expected = value_at(node, history, at, person)
+    assert same(found, expected), (
+        f"{found!r} is not {expected!r}: {shown(node, list(history), at)}"
+    )
