@@ -1,0 +1,125 @@
+"""From the log to the lake: every record once, in columns, without loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from tailorbird.events.event import EVENT, Event, Record, encode
+from tailorbird.language.values import from_json
+from tailorbird.ports.event_log import EventLog
+from tailorbird.ports.lake import PROMOTED, Lake, LakeEvent, LakeRecord
+
+# Records of one addition: many, since each day that they touch gets a file.
+RECORDS_PER_ADDITION = 100_000
+_BATCH = 5_000
+_decode_event = msgspec.msgpack.Decoder(Event).decode
+_to_json = msgspec.json.Encoder().encode
+_read_json = msgspec.json.Decoder().decode
+
+
+def export(log: EventLog, lake: Lake, tell: Callable[[int], None] = lambda offset: None) -> int:
+    """Bring the lake up to the end of the log; return the number of records that were added."""
+    count, after = 0, lake.offset()
+    events: list[LakeEvent] = []
+    records: list[LakeRecord] = []
+    while True:
+        batch = log.read(after, _BATCH)
+        for record in batch:
+            row = row_of(record)
+            if isinstance(row, LakeEvent):
+                events.append(row)
+            else:
+                records.append(row)
+        after = batch[-1].offset if batch else after
+        held = len(events) + len(records)
+        if held and (not batch or held >= RECORDS_PER_ADDITION):
+            lake.add(events, records, after)
+            count += held
+            tell(after)
+            events, records = [], []
+        if not batch:
+            return count
+
+
+def row_of(record: Record) -> LakeEvent | LakeRecord:
+    """Return a record as a row: an event in columns, everything else with its body."""
+    if record.kind == EVENT and record.body:
+        try:
+            event = _decode_event(record.body)
+        except msgspec.DecodeError:
+            pass  # the engine has put it among the poison
+        else:
+            return _event_row(record, event)
+    return LakeRecord(
+        record.offset, record.partition, record.now, record.kind, record.profile_id, record.body
+    )
+
+
+def _event_row(record: Record, event: Event) -> LakeEvent:
+    # A timestamp later than the record's now is clamped, as whenever it is read.
+    timestamp, original = event.timestamp, event.original_timestamp
+    if timestamp > record.now:
+        timestamp, original = record.now, original or timestamp
+    return LakeEvent(
+        record.offset,
+        record.partition,
+        record.now,
+        timestamp if event.is_historical else record.now,
+        record.profile_id,
+        timestamp,
+        event.order,
+        event.name,
+        event.type,
+        event.message_id,
+        event.user_id,
+        event.anonymous_id,
+        event.name_as_sent,
+        original,
+        event.source,
+        event.is_historical,
+        _to_json(event.properties).decode(),
+        _to_json(event.context).decode(),
+        None if event.as_sent is None else _to_json(event.as_sent).decode(),
+        None if event.unfit is None else _to_json(event.unfit).decode(),
+        *_promoted(event.properties),
+    )
+
+
+def _promoted(properties: dict[str, Any]) -> tuple[dict[str, str | bool | int], tuple[str, ...]]:
+    """Return the plain values of promoted properties, and the names of those that hold lists."""
+    values: dict[str, str | bool | int] = {}
+    lists: list[str] = []
+    for name in PROMOTED.intersection(properties):
+        value = from_json(properties[name])
+        if isinstance(value, tuple):
+            lists.append(name)
+        elif value is not None:
+            values[name] = value
+    return values, tuple(lists)
+
+
+def record_of(row: LakeEvent | LakeRecord) -> Record:
+    """Return the record that a row was made of; a clamped timestamp stays clamped."""
+    if isinstance(row, LakeRecord):
+        return Record(row.record_offset, row.partition, row.now, row.kind, row.profile_id, row.body)
+    event = Event(
+        type=row.type,
+        name=row.event,
+        message_id=row.message_id,
+        timestamp=row.timestamp,
+        order=row.event_order,
+        properties=_read_json(row.properties),
+        context=_read_json(row.context),
+        user_id=row.user_id,
+        anonymous_id=row.anonymous_id,
+        name_as_sent=row.name_as_sent,
+        original_timestamp=row.original_timestamp,
+        source=row.source,
+        is_historical=row.is_historical,
+        as_sent=None if row.as_sent is None else _read_json(row.as_sent),
+        unfit=None if row.unfit is None else _read_json(row.unfit),
+    )
+    return Record(row.record_offset, row.partition, row.now, EVENT, row.profile_id, encode(event))

@@ -1,0 +1,254 @@
+"""The lake: every record once, without loss, whatever breaks."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from tailorbird.adapters.lake.parquet import FILES_PER_DAY_MAX, QUARANTINE, ParquetLake, to_json
+from tailorbird.adapters.memory.event_log import MemoryEventLog
+from tailorbird.base.problems import OperationalError
+from tailorbird.events.event import EVENT, LINK, Event, Record, decode_event, encode, order_of
+from tailorbird.ports.event_log import Draft
+from tailorbird.ports.lake import LakeEvent, LakeRecord
+from tailorbird.services.lake import export, record_of, row_of
+from tailorbird.testing.building import DAY, START
+from tailorbird.testing.lived import live_history
+
+VALUES: tuple[Any, ...] = (
+    "shoes", "\u00e9", "", True, False, 0, -7, 12.5, 1e-9, 10**15, 2**60, None,
+    ["a", 1], [], {"a": {"b": [1.5, None]}}, "NULL", "'; DROP TABLE events; --",
+)  # fmt: skip
+
+
+def drawn_log(count: int, seed: int = 1) -> MemoryEventLog:
+    """A log of events with all kinds of values, and of other records between them."""
+    rng, log = random.Random(seed), MemoryEventLog()
+    for number in range(count):
+        event = Event(
+            type=rng.choice(["track", "identify"]),
+            name=rng.choice(["viewed", "order_completed"]),
+            message_id=f"m{number}",
+            timestamp=START - rng.randint(0, 5 * DAY),
+            order=order_of(f"m{number}"),
+            properties={
+                name: rng.choice(VALUES)
+                for name in rng.sample(["category", "price", "other", "a b", "name"], 3)
+            },
+            context={"ip": rng.choice(VALUES)},
+            user_id=rng.choice([None, "u1"]),
+            anonymous_id=rng.choice([None, "a\u0301"]),
+            name_as_sent=rng.choice([None, "Viewed"]),
+            original_timestamp=rng.choice([None, START]),
+            is_historical=rng.random() < 0.2,
+            as_sent=rng.choice([None, {"phone": "0123"}]),
+            unfit=rng.choice([None, {"phone": "too short"}]),
+        )
+        profile_id = rng.randint(1, 5)
+        log.append([Draft(profile_id, EVENT, profile_id, encode(event))], START + number)
+        if rng.random() < 0.3:
+            log.append([Draft(profile_id, LINK, profile_id, bytes([number % 256]))], START + number)
+    return log
+
+
+def rows_in(lake: ParquetLake, folder: Path) -> list[Record]:
+    """Read everything back as records, in the order of the log."""
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    found: list[Record] = []
+    for file in lake.manifest().files:
+        names: tuple[str, ...] = LakeEvent._fields[:-2] if file.day else LakeRecord._fields
+        columns = ", ".join(
+            f"epoch_us({name})"
+            if name in ("now", "known_at", "timestamp", "original_timestamp")
+            else name
+            for name in names
+        )
+        rows = connection.execute(
+            f"SELECT {columns} FROM read_parquet('{folder / file.path}')"
+        ).fetchall()
+        assert len(rows) == file.rows
+        kind: Any = LakeEvent if file.day else LakeRecord
+        found += [record_of(kind(*row)) for row in rows]
+    connection.close()
+    return sorted(found, key=lambda one: one.offset)
+
+
+def test_nothing_is_lost_and_nothing_doubled(tmp_path: Path) -> None:
+    log, lake = drawn_log(400), ParquetLake(tmp_path)
+    assert export(log, lake) == log.end()
+    assert export(log, lake) == 0
+    assert lake.offset() == log.end()
+    assert rows_in(lake, tmp_path) == log.read(0, 10_000)
+
+
+def test_a_lived_history_comes_back_as_it_was(tmp_path: Path) -> None:
+    world, lake = live_history(3), ParquetLake(tmp_path)
+    export(world.log, lake)
+    assert rows_in(lake, tmp_path) == world.log.read(0, 10_000)
+
+
+def test_it_is_partitioned_by_day_and_sorted_by_time(tmp_path: Path) -> None:
+    lake = ParquetLake(tmp_path)
+    export(drawn_log(200), lake)
+    for file in lake.manifest().files:
+        if not file.day:
+            continue
+        assert file.path.startswith(f"date={file.day}/")
+        found = duckdb.execute(
+            "SELECT strftime(timestamp, '%Y-%m-%d'), timestamp, event_order"
+            f" FROM read_parquet('{tmp_path / file.path}')"
+        ).fetchall()
+        assert {row[0] for row in found} == {file.day}
+        assert [row[1:] for row in found] == sorted(row[1:] for row in found)
+
+
+def test_plain_values_of_promoted_properties_have_columns(tmp_path: Path) -> None:
+    lake, log = ParquetLake(tmp_path), MemoryEventLog()
+    values = ["shoes", 12.5, True, "e\u0301", {"a": 1}]
+    for number, value in enumerate(values):
+        event = Event(
+            type="track", name="viewed", message_id=f"m{number}", timestamp=START + number,
+            order=number, properties={"category": value},
+        )  # fmt: skip
+        log.append([Draft(1, EVENT, 1, encode(event))], START + number)
+    export(log, lake)
+    (path,) = lake.event_files()
+    rows = duckdb.execute(
+        "SELECT category__text, category__number::DOUBLE, category__truth"
+        f" FROM read_parquet('{path}') ORDER BY timestamp"
+    ).fetchall()
+    assert rows == [
+        ("shoes", None, None),
+        (None, 12.5, None),
+        (None, None, True),
+        ("\u00e9", None, None),
+        (None, None, None),
+    ]
+    assert "category" in lake.promoted()
+    # A list needs its JSON: the columns of that name stand for all values no more.
+    event = Event(
+        type="track", name="viewed", message_id="l", timestamp=START, order=9,
+        properties={"category": ["a"]},
+    )  # fmt: skip
+    log.append([Draft(1, EVENT, 1, encode(event))], START)
+    export(log, lake)
+    assert "category" not in lake.promoted()
+    assert "price" in lake.promoted()
+
+
+def test_a_crash_while_adding_leaves_the_lake_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, lake = drawn_log(100), ParquetLake(tmp_path)
+    export(log, lake)
+    before = lake.manifest()
+    more = drawn_log(50, seed=2)
+    for record in more.read(0, 1_000):
+        log.append([Draft(record.partition, record.kind, 1, record.body)], record.now)
+    with monkeypatch.context() as patched:
+        patched.setattr(ParquetLake, "_replace", _die)
+        with pytest.raises(OperationalError, match="tried again"):
+            export(log, lake)
+    assert lake.manifest() == before
+    assert len(list(tmp_path.glob("*/*.parquet"))) > len(before.files)
+    export(log, lake)
+    assert rows_in(lake, tmp_path) == log.read(0, 10_000)
+    assert len(list(tmp_path.glob("*/*.parquet"))) == len(lake.manifest().files)
+
+
+def _die(*_: object) -> None:
+    raise OSError("no space left on device")
+
+
+def test_many_small_files_of_a_day_become_one(tmp_path: Path) -> None:
+    log, lake = MemoryEventLog(), ParquetLake(tmp_path)
+    for number in range(FILES_PER_DAY_MAX + 1):
+        for record in drawn_log(20, seed=number).read(0, 1_000):
+            log.append([Draft(record.partition, record.kind, 1, record.body)], record.now)
+        export(log, lake)
+    assert lake.compact() >= 1
+    days = [file.day for file in lake.manifest().files]
+    assert max(days.count(day) for day in days) <= FILES_PER_DAY_MAX
+    assert rows_in(lake, tmp_path) == log.read(0, 10_000)
+    assert lake.compact() == 0
+
+
+def test_the_forgotten_are_gone_from_the_disk(tmp_path: Path) -> None:
+    log, lake = drawn_log(300), ParquetLake(tmp_path)
+    export(log, lake)
+    gone = lake.forget({2, 4}, until=log.end() - 50)
+    assert gone == sum(
+        one.profile_id in (2, 4) and one.offset <= log.end() - 50 for one in log.read(0, 10_000)
+    )
+    left = [
+        one
+        for one in log.read(0, 10_000)
+        if one.profile_id not in (2, 4) or one.offset > log.end() - 50
+    ]
+    assert rows_in(lake, tmp_path) == left
+    assert len(list(tmp_path.glob("*/*.parquet"))) == len(lake.manifest().files)
+    assert lake.forget({2, 4}, until=log.end() - 50) == 0
+
+
+def test_old_days_are_dropped(tmp_path: Path) -> None:
+    lake = ParquetLake(tmp_path)
+    export(drawn_log(300), lake)
+    days = sorted({file.day for file in lake.manifest().files if file.day})
+    assert lake.drop_days(days[2]) == 2
+    assert sorted({file.day for file in lake.manifest().files if file.day}) == days[2:]
+
+
+@pytest.mark.parametrize("damage", ["truncate", "garbage", "missing"])
+def test_a_damaged_file_is_set_aside_and_made_again(tmp_path: Path, damage: str) -> None:
+    log, lake = drawn_log(100), ParquetLake(tmp_path)
+    export(log, lake)
+    for record in drawn_log(100, seed=3).read(0, 1_000):
+        log.append([Draft(record.partition, record.kind, 1, record.body)], record.now)
+    export(log, lake)
+    assert lake.check() == []
+    path = lake.event_files()[-1]
+    if damage == "missing":
+        path.unlink()
+    elif damage == "truncate":
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    else:
+        data = bytearray(path.read_bytes())
+        data[4 : len(data) // 2] = bytes(len(data) // 2 - 4)
+        path.write_bytes(data)
+
+    (told,) = lake.check()
+    assert QUARANTINE in told
+    assert lake.offset() < log.end()
+    export(log, lake)
+    assert rows_in(lake, tmp_path) == log.read(0, 10_000)
+    assert lake.check() == []
+
+
+def test_what_there_is_is_told(tmp_path: Path) -> None:
+    lake = ParquetLake(tmp_path)
+    assert to_json(lake.manifest())["bytes_per_event"] is None
+    export(drawn_log(50), lake)
+    told = to_json(lake.manifest())
+    assert told["events"] == 50
+    assert told["bytes_per_event"] > 0
+
+
+def test_bytes_that_are_no_event_are_kept_as_they_are() -> None:
+    record = Record(1, 1, START, EVENT, 1, b"\xc1")
+    row = row_of(record)
+    assert isinstance(row, LakeRecord)
+    assert record_of(row) == record
+
+
+def test_a_timestamp_of_the_future_is_clamped_as_in_every_reading() -> None:
+    event = Event(type="track", name="viewed", message_id="m", timestamp=START + 9, order=1)
+    record = Record(1, 1, START, EVENT, 1, encode(event))
+    row = row_of(record)
+    assert isinstance(row, LakeEvent)
+    assert (row.timestamp, row.original_timestamp) == (START, START + 9)
+    assert decode_event(record_of(row)) == decode_event(record)
