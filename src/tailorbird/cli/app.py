@@ -36,6 +36,7 @@ _COMMANDS = (
     ("release", "backup:release", _RUN, "Let go what is on hold since a restore, or drop it."),
     ("export", "export:export", _ASK, "Print all that is kept of a person."),
     ("erase", "erase:erase", _RUN, "Make all that is kept of a person unreadable."),
+    ("erasures", "erase:erasures", _RUN, "Keep a register of erasures, for a restore."),
     ("init", "init:init", _WRITE, "Make a new workspace with commented examples and keys."),
     ("check", "check:check", _WRITE, "Check a workspace: every fault with its place and mend."),
     ("fmt", "fmt:fmt", _WRITE, "Write the expressions of definitions in their canonical form."),

@@ -98,6 +98,13 @@ class SqliteEventLog:
                 break
         return found
 
+    def read_kind(self, kind: str) -> Iterator[Record]:
+        """Yield all records of a kind, in order: a walk through the whole log."""
+        self._look_for_files()
+        sql = f"SELECT {_COLUMNS} FROM record WHERE kind = ? ORDER BY offset"
+        for _, path in self._files:
+            yield from (Record(*row) for row in self._connection(path).execute(sql, (kind,)))
+
     def dedups_since(self, now: int) -> Iterator[tuple[int, int]]:
         """Yield stamps and deduplication keys, newest first; see the port."""
         self._look_for_files()
