@@ -46,6 +46,7 @@ _COMMANDS = (
         _WRITE,
         "Serve an editor: faults, completion, meanings.",
     ),
+    ("schema", "schema:app", _ASK, "Show which events and properties came, planned or not."),
     ("profile", "profile:app", _ASK, "Show what is known of a person."),
     ("segment", "segment:app", _ASK, "List segments, show one, list its members."),
     ("explain", "explain:explain", _ASK, "Show why a mail was sent, or why not."),
