@@ -177,7 +177,7 @@ def addresses(shop: Shop) -> list[str]:
     segment = shop.call("/v1/segments")[0]["name"]
     return [
         "#/", "#/people", "#/people/user_id:mallory", f"#/segments/{segment}", "#/mails",
-        f"#/mails/{mail['id']}", "#/refused", "#/refused/nobody/userId/http",
+        "#/events", f"#/mails/{mail['id']}", "#/refused", "#/refused/nobody/userId/http",
     ]  # fmt: skip
 
 
@@ -231,3 +231,21 @@ def test_a_refused_item_is_mended_and_counts(page: Any, shop: Shop) -> None:
         time.sleep(0.05)
     assert shop.call("/v1/status")["people"] == people + 1
     assert page.evaluate("window.ran") is None
+
+
+def test_the_events_page_shows_what_came_and_what_the_plan_lacks(page: Any, shop: Shop) -> None:
+    call = {"type": "track", "event": "Hat Tried On", "userId": "mallory"}
+    assert shop.call("/v1/track", {**call, "properties": {HOSTILE: 1, "size": "L"}})["success"]
+    page.goto(f"{shop.address}/#/events")
+    sync_api.expect(page.locator("section", has_text="hat tried on")).to_contain_text(
+        "not in the plan"
+    )
+    added = page.locator("#schema")
+    sync_api.expect(added).to_be_hidden()
+    page.get_by_role("button", name="What to add to schema.yaml").click()
+    sync_api.expect(added).to_contain_text("hat_tried_on:")
+    sync_api.expect(added).to_contain_text("size: string")
+    assert page.evaluate("window.ran") is None
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -7,10 +7,12 @@ import json
 import time
 from base64 import b64encode
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import generate_latest
 
 from tailorbird.adapters.memory.event_log import MemoryEventLog
 from tailorbird.adapters.memory.identity_store import MemoryIdentityStore
@@ -21,10 +23,17 @@ from tailorbird.adapters.socket.server import WriterServer
 from tailorbird.delivery.suppression import changes_of
 from tailorbird.events.event import Record, decode_event
 from tailorbird.ports.event_log import Draft
+from tailorbird.ports.log_writer import EventDraft
+from tailorbird.ports.source import Delivery
+from tailorbird.profiles.identity import PROFILE
 from tailorbird.services.append import Appender
+from tailorbird.services.feed import Feed
 from tailorbird.services.ingest import Ingest
+from tailorbird.services.pull import RUNNING, WAITING, Pull
 from tailorbird.services.room import FULL_BYTES, Room
 from tailorbird.web.collect import Collect
+from tailorbird.web.source_measures import SourceCollector
+from tailorbird.workspace.definitions import SourceDefinition
 
 pytestmark = pytest.mark.integration
 
@@ -75,15 +84,48 @@ async def request(collect: Collect, number: int, size: int) -> tuple[int, dict[s
     return out[0]["status"], found, json.loads(out[1]["body"])
 
 
+class Queue:
+    """A broker in memory with some events; what is refused stays."""
+
+    def __init__(self, count: int) -> None:
+        call = {"type": "track", "event": "e"}
+        self.waiting = [
+            Delivery(body=json.dumps(call | {"userId": f"u{n}"}).encode(), position=str(n), at=1)
+            for n in range(count)
+        ]
+
+    async def open(self) -> Queue:
+        return self
+
+    async def receive(self) -> list[Delivery]:
+        await asyncio.sleep(0.01)
+        return list(self.waiting)
+
+    async def settle(self, batch: Sequence[Delivery]) -> None:
+        self.waiting = [one for one in self.waiting if one not in batch]
+
+    async def refuse(self, batch: Sequence[Delivery]) -> None:
+        assert set(batch) <= set(self.waiting)
+
+    async def close(self) -> None: ...
+
+
 class World:
     """Collect, the socket, the writer and a log, as the processes join them."""
 
-    def __init__(self, folder: Path, waiting_bytes_max: int, room: Room | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        waiting_bytes_max: int,
+        room: Room | None = None,
+        writers_room: Room | None = None,
+    ) -> None:
         self.log = SlowLog()
         appender = Appender(
             self.log, MemoryIdentityStore(), MemorySuppressionStore(), Clock(), changes_of
         )
-        self.server = WriterServer(appender, lambda now: now)
+        refusal = writers_room.refusal if writers_room is not None else lambda: None
+        self.server = WriterServer(appender, lambda now: now, room_refusal=refusal)
         self.path = folder / "writer.sock"
         self.writer = SocketLogWriter(self.path)
         ingest = Ingest(self.writer, Clock(), Nothing(), lambda: "fresh")
@@ -170,6 +212,74 @@ def test_a_full_disk_acknowledges_nothing_and_says_so(tmp_path: Path) -> None:
     free[0] = FULL_BYTES
     seconds[0] = 2.0
     assert room.refusal() is None
+
+
+def test_the_writer_itself_takes_nothing_new_on_a_full_disk(tmp_path: Path) -> None:
+    free, seconds = [FULL_BYTES - 1], [0.0]
+    room = Room(lambda: (free[0], 10**12), seconds=lambda: seconds[0])
+    world = World(tmp_path, waiting_bytes_max=10**9, writers_room=room)
+    answers = asyncio.run(world.run(5, 10))
+    assert {(status, headers["retry-after"]) for status, headers, _ in answers} == {(503, "1")}
+    assert world.stored() == set()
+    free[0], seconds[0] = FULL_BYTES, 2.0
+    world = World(tmp_path, waiting_bytes_max=10**9, writers_room=room)
+    assert {status for status, _, _ in asyncio.run(world.run(5, 10))} == {200}
+    assert world.stored() == {f"m{number}" for number in range(5)}
+
+
+def test_a_queue_waits_while_the_disk_is_full_and_goes_on(tmp_path: Path) -> None:
+    free, seconds = [FULL_BYTES - 1], [0.0]
+    room = Room(lambda: (free[0], 10**12), seconds=lambda: seconds[0])
+    world = World(tmp_path, waiting_bytes_max=10**9, writers_room=room)
+    queue = Queue(3)
+    definition = SourceDefinition(
+        name="orders", title="Orders", description="", kind="redis", format="segment-json"
+    )
+    feed = Feed(world.writer, Clock(), Nothing())
+    pull = Pull(definition, queue.open, feed)
+
+    async def read() -> None:
+        listener = await asyncio.start_unix_server(world.server.serve_connection, str(world.path))
+        committing = asyncio.create_task(world.server.commit_forever())
+        stopped = asyncio.Event()
+        reading = asyncio.create_task(pull.run(stopped))
+        while pull.status.state != WAITING:
+            await asyncio.sleep(0.01)
+        assert "no room" in pull.status.reason
+        assert (len(queue.waiting), world.stored()) == (3, set())
+        assert (pull.status.is_connected, pull.status.accepted) == (True, 0)
+        free[0], seconds[0] = FULL_BYTES, 2.0
+        while queue.waiting:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
+        assert (pull.status.state, pull.status.accepted) == (RUNNING, 3)
+        assert "no room" in pull.status.last_error
+        stopped.set()
+        await reading
+        assert not pull.status.is_connected
+        await world.writer.close()
+        listener.close()
+        await world.server.finish()
+        committing.cancel()
+
+    asyncio.run(asyncio.wait_for(read(), 20))
+    assert len(world.stored()) == 3
+    told = generate_latest(SourceCollector(lambda: {"orders": asdict(pull.status)})).decode()
+    labels = 'kind="redis",outcome="accepted",source="orders"'
+    assert f"tailorbird_source_events_total{{{labels}}} 3.0" in told
+    assert 'tailorbird_source_running{source="orders"} 1.0' in told
+    assert 'tailorbird_source_connected{source="orders"} 0.0' in told
+    assert 'tailorbird_source_behind_seconds{source="orders"} 0.0' in told
+    assert 'tailorbird_source_last_error_seconds{source="orders"} 1' in told
+
+
+def test_what_became_of_mails_is_stored_on_a_full_disk(tmp_path: Path) -> None:
+    room = Room(lambda: (FULL_BYTES - 1, 10**12))
+    world = World(tmp_path, waiting_bytes_max=10**9, writers_room=room)
+    of_a_client = EventDraft([("user_id", "u")], 1, b"")
+    of_a_role = EventDraft([(PROFILE, "7")], 2, b"")
+    assert world.server._full_for([of_a_role]) is None
+    assert world.server._full_for([of_a_role, of_a_client]) is not None
 
 
 def test_little_room_is_told_before_it_is_none() -> None:

@@ -14,9 +14,12 @@ import pytest
 
 from tailorbird import bootstrap
 from tailorbird.adapters.memory.state_store import MemoryStateStore
+from tailorbird.adapters.sqlite.connection import StorageProblem
 from tailorbird.adapters.sqlite.event_log import SqliteEventLog
 from tailorbird.base.time import DAY, MICROSECONDS, parse_micros
+from tailorbird.bootstrap.backup import make_backup, restore_backup
 from tailorbird.bootstrap.definitions import workspace_loader
+from tailorbird.bootstrap.erasures import read_register
 from tailorbird.bootstrap.integrity import FolderContents
 from tailorbird.cli.app import run
 from tailorbird.delivery.suppression import address_hash
@@ -347,3 +350,52 @@ def test_stubs_are_made_in_every_file_of_the_log(tmp_path: Path) -> None:
         # A second time there is nothing to do; new records go on as ever.
         log.append([Draft(1, ERASE, 7, b"x")], 99)
         assert log.end() == 31
+
+
+def test_a_restore_of_an_older_backup_erases_again(
+    host: Host, catcher: MailCatcher, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start(host)
+    live(host, catcher)
+    backup, register = tmp_path / "backup", tmp_path / "erasures.json"
+    make_backup(host.data, backup, lambda _: None)
+    data = str(host.data)
+    assert run(["erase", "user_id:u3zebra", "--data", data]) == 0
+    done = json.loads(capsys.readouterr().out)
+    for _ in range(2):  # what the file has stays, and is not there twice
+        assert run(["erasures", "--data", data, "--to", str(register)]) == 0
+        assert "holds 1 erasure(s)" in capsys.readouterr().out
+    assert register.stat().st_mode & 0o077 == 0
+    assert not any(secret in register.read_bytes() for secret in SECRETS)
+    host.stop()
+    for number, erasures in enumerate([register, host.data]):
+        place = tmp_path / f"again{number}"
+        place.mkdir()
+        again = Host(place, clock="simulated", engines=ENGINES, smtp_url=catcher.url)
+        restored = restore_backup(backup, again.data, erasures=erasures)
+        assert restored.erased_again == 1
+        assert holding(again.data, SECRETS) != {}
+        try:
+            start(again)
+            with closing(bootstrap.open_control(again.data)) as control:
+                until(
+                    lambda: (
+                        (erase.certificate(control, done["erasure_id"]) or {}).get("status")
+                        == "done"
+                    ),
+                    60,
+                )
+            assert holding(again.data, SECRETS) == {}
+            with closing(bootstrap.open_suppression(again.data)) as suppression:
+                assert suppression.reason(address_hash("zebra3@shop.example"), "marketing")
+        finally:
+            again.stop()
+
+
+def test_a_restore_says_what_is_no_register(tmp_path: Path) -> None:
+    (tmp_path / "other.json").write_text("[1]")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(StorageProblem, match="no register of erasures"):
+        read_register(tmp_path / "other.json")
+    with pytest.raises(StorageProblem, match="no data folder"):
+        read_register(tmp_path / "empty")

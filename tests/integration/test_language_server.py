@@ -368,3 +368,36 @@ def test_formatting_writes_the_canonical_form(editor: Editor) -> None:
         assert await editor.format(name) == []
 
     editor.server.run(scenario())
+
+
+SOURCE = """\
+kind: redis
+url: redis://localhost
+stream: shop
+map:
+  event: "'order'"
+  user_id: customer.id
+  properties:
+    total: LOWER(
+"""
+
+
+def test_a_source_is_known_like_the_other_files(editor: Editor) -> None:
+    async def scenario() -> None:
+        name = "sources/till.yaml"
+        editor.open(name, SOURCE)
+        [fault] = await editor.diagnostics(name)
+        assert fault.range.start.line == 7
+        sound = SOURCE.replace("LOWER(", "LOWER( total )")
+        editor.change(name, sound)
+        assert await editor.diagnostics(name) == []
+        assert await editor.labels(name, 4, 14) == ["order_completed"]
+        words = await editor.labels(name, 7, 11)
+        assert {"coalesce", "lower", "and", "list"} <= set(words)
+        assert not {"count", "segment", "order_completed", "traits"} & set(words)
+        assert await editor.labels(name, 2, 10) == []
+        assert "→ string" in await editor.hover(name, 7, 13)
+        [edit] = await editor.format(name)
+        assert edit.new_text == sound.replace("LOWER( total )", "lower(total)")
+
+    editor.server.run(scenario())

@@ -11,6 +11,7 @@ from tailorbird import __version__
 from tailorbird.adapters.sqlite.backup import Manifest, back_up, damages, lay_out, read_manifest
 from tailorbird.adapters.sqlite.connection import StorageProblem
 from tailorbird.base.time import DAY, format_micros
+from tailorbird.bootstrap.erasures import erase_again, read_register
 from tailorbird.bootstrap.stores import (
     open_clock,
     open_control,
@@ -20,6 +21,7 @@ from tailorbird.bootstrap.stores import (
 )
 from tailorbird.ports.control_store import HOLD_UNTIL
 from tailorbird.services.erase import DONE
+from tailorbird.services.erasure_register import Register
 
 __all__ = ["Manifest", "Restored", "damages", "make_backup", "read_manifest", "restore_backup"]
 
@@ -31,6 +33,7 @@ class Restored:
     manifest: Manifest
     hold_until: int
     held: int
+    erased_again: int = 0
 
 
 def make_backup(data: Path, folder: Path, tell: Callable[[str], None]) -> Manifest:
@@ -43,10 +46,13 @@ def make_backup(data: Path, folder: Path, tell: Callable[[str], None]) -> Manife
     return back_up(data, folder, release=__version__, made_at=made_at, tell=tell)
 
 
-def restore_backup(folder: Path, data: Path, *, hold_until: int | None = None) -> Restored:
+def restore_backup(
+    folder: Path, data: Path, *, hold_until: int | None = None, erasures: Path | None = None
+) -> Restored:
     """Make a data folder from a backup, with delivery on hold for what may have been sent since.
 
     `hold_until` is now, if not given; for a simulated clock what it showed at the backup.
+    `erasures` is a newer data folder or a register: who was erased there is erased again.
 
     Raises:
         StorageProblem: the backup is damaged, or the data folder holds something already.
@@ -55,6 +61,7 @@ def restore_backup(folder: Path, data: Path, *, hold_until: int | None = None) -
         raise StorageProblem(
             f"{data} is not empty; restore into a new folder, or move that one away first"
         )
+    register = read_register(erasures) if erasures is not None else Register()
     prepare_data_folder(data)  # refuses a network disk
     fresh = data.with_name(f".{data.name}.restoring")
     manifest = lay_out(folder, fresh)
@@ -77,6 +84,7 @@ def restore_backup(folder: Path, data: Path, *, hold_until: int | None = None) -
         # A log file may have been copied before an erasure reached it: all are done again.
         for name in control.named(DONE):
             control.remove(name)
+    erased_again = erase_again(fresh, register, open_clock(fresh, clock).now())
     data.rmdir()
     fresh.rename(data)
-    return Restored(manifest=manifest, hold_until=hold_until, held=held)
+    return Restored(manifest=manifest, hold_until=hold_until, held=held, erased_again=erased_again)

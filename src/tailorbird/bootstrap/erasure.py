@@ -12,7 +12,7 @@ from tailorbird.adapters.sqlite.event_log import SqliteEventLog
 from tailorbird.adapters.sqlite.identity_store import SqliteIdentityStore
 from tailorbird.adapters.sqlite.suppression_store import SqliteSuppressionStore
 from tailorbird.bootstrap.stores import open_dead_letters, open_state
-from tailorbird.events.event import Record, partition_of
+from tailorbird.events.event import ERASE, Record, partition_of
 from tailorbird.ports.clock import Clock
 from tailorbird.services.erase import Eraser, Parts
 
@@ -42,7 +42,7 @@ def open_eraser(
 
     def replace_body(offset: int, body: bytes) -> None:
         path = [path for path in log.files() if int(path.stem) <= offset][-1]
-        SqliteEventLog.replace_body(path, offset, body)
+        SqliteEventLog.replace_body(path, offset, ERASE, body)
 
     def erase_dead_letters(values: Sequence[str]) -> int:
         with closing(open_dead_letters(data)) as letters:

@@ -73,6 +73,7 @@ def restore(
     *,
     data: Path,
     hold_until: str = "",
+    erasures: Path | None = None,
     only_verify: Annotated[bool, Parameter(negative="")] = False,
     as_json: Json = False,
 ) -> int:
@@ -94,16 +95,19 @@ def restore(
         The data folder to make; it must not hold anything.
     hold_until
         Instant until which messages that fall due wait to be released; now, if not given.
+    erasures
+        A data folder, or a file of `tailorbird erasures`, that is newer than the backup: who was
+        erased there is erased again.
     only_verify
         Compare the checksums and restore nothing.
     as_json
-        Print a JSON object: log_end, log_now, hold_until, held.
+        Print a JSON object: log_end, log_now, hold_until, held, erased_again.
     """
     if only_verify:
         found = list(damages(folder, read_manifest(folder)))
         output.console().print("\n".join(found) or f"All files of {folder} are as they were made.")
         return output.WRONG if found else output.OK
-    done = restore_backup(folder, data, hold_until=_instant(hold_until))
+    done = restore_backup(folder, data, hold_until=_instant(hold_until), erasures=erasures)
     if as_json:
         output.write_json(
             {
@@ -111,6 +115,7 @@ def restore(
                 "log_now": format_micros(done.manifest.log_now),
                 "hold_until": format_micros(done.hold_until),
                 "held": done.held,
+                "erased_again": done.erased_again,
             }
         )
         return output.OK
@@ -120,6 +125,8 @@ def restore(
         f" journeys are made again from the log. {done.held} message(s) are on hold, and so will"
         f" be all that fell due until {format_micros(done.hold_until)}: `tailorbird release`"
         " lists them once the server has caught up."
+        + f" {done.erased_again} erasure(s) are done again at the start."
+        * bool(erasures)
     )
     return output.OK
 

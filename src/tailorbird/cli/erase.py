@@ -8,9 +8,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 from cyclopts import Parameter
 
 from tailorbird import bootstrap
+from tailorbird.bootstrap.erasures import read_register, write_register
 from tailorbird.cli import output
 from tailorbird.cli.output import OUTSIDE, Failure
 from tailorbird.cli.reading import clock_kind, nobody, open_query, reference_of
@@ -92,6 +94,32 @@ def erase(
                     code=OUTSIDE,
                 )
             time.sleep(_LOOK_SECONDS)
+
+
+def erasures(*, data: Path = Path("data"), to: Path | None = None) -> int:
+    """Print the register of erasures, or add it to a file on another disk.
+
+    It names nobody: a person is a hash. `tailorbird restore --erasures FILE` erases again whom a
+    backup from before their erasure brings back. The server may run.
+
+    ```
+    tailorbird erasures --data shop-data --to /mnt/backup/erasures.json
+    ```
+
+    Parameters
+    ----------
+    data
+        The data folder of the server.
+    to
+        The file; what it holds already stays.
+    """
+    found = read_register(data)
+    if to is None:
+        output.write_json(msgspec.to_builtins(found))
+        return output.OK
+    whole = write_register(found, to)
+    output.console().print(f"{to} holds {len(whole.erasures)} erasure(s).")
+    return output.OK
 
 
 async def _ask(data: Path, erase: Erase) -> bool:

@@ -23,7 +23,7 @@ def fmt(
     check: Annotated[bool, Parameter(negative="")] = False,
     expression: str | None = None,
 ) -> int:
-    """Rewrite the expressions of segments, scores and journeys in their canonical form.
+    """Rewrite the expressions of segments, scores, journeys and sources in their canonical form.
 
     Everything else in a file stays as it is, comments and order included. An expression that
     holds a comment is left alone and named.

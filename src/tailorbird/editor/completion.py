@@ -25,9 +25,11 @@ _KEYWORDS = (*sorted(RESERVED), "not", "where", *grammar.MODIFIERS)
 def completions(place: Place, known: Knowledge) -> list[types.CompletionItem]:
     """Return what may be written at a place, in the order in which it is shown."""
     named = _NAMED.search(place.before)
-    if named:
+    if named and (named[1] == "list" or not place.is_in_source):
         names = known.files.get(_FOLDERS[named[1]], {})
         return [_name(name, named[1], known) for name in sorted(names)]
+    if place.is_in_source:
+        return _in_source(place, known)
     if place.is_in_comment or place.is_in_text:
         return []
     path = _PATH.search(place.before)
@@ -36,6 +38,17 @@ def completions(place: Place, known: Knowledge) -> list[types.CompletionItem]:
     where = _WHERE.search(place.before)
     event = (where[1] or snake_case(where[2])) if where else ""
     return [*_properties(event, known), *_words(), *_events(known)]
+
+
+def _in_source(place: Place, known: Knowledge) -> list[types.CompletionItem]:
+    """Messages have no schema: what is known is the events they become, and the language."""
+    if place.is_in_text:
+        return [*_events(known)] if place.key == "event" else []
+    if place.is_in_comment or place.before.endswith("."):
+        return []
+    calls = {name for name, form in grammar.FUNCTIONS.items() if form.in_where}
+    words = {*calls, "list", "timestamp", *RESERVED, "not"}
+    return [one for one in _words() if one.label in words]
 
 
 def _name(name: str, kind: str, known: Knowledge) -> types.CompletionItem:

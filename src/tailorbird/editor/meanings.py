@@ -48,12 +48,12 @@ def meaning_at(
     if folder == "segments" and key_at(text, word) == "when":
         said = _segment(file.rpartition(".")[0], known, size_of)
     else:
-        said = _in_expression(text, word, known, size_of)
+        said = _in_expression(path, text, word, known, size_of)
     return (said, word) if said else None
 
 
-def _in_expression(text: str, word: Word, known: Knowledge, size_of: SizeOf) -> str:
-    place = place_at(text, word.start)
+def _in_expression(path: str, text: str, word: Word, known: Knowledge, size_of: SizeOf) -> str:
+    place = place_at(text, word.start, path)
     if place is None or place.is_in_comment:
         return ""
     if _SEGMENT.search(place.before):

@@ -18,9 +18,14 @@ _WORD = re.compile(r"[\w-]+")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A cursor in an expression: `before` is the expression's text up to it."""
+    """A cursor in an expression: `before` is the expression's text up to it.
+
+    `key` is the expression's key. An expression of a source sees the fields of one message.
+    """
 
     before: str
+    key: str = ""
+    is_in_source: bool = False
 
     @property
     def is_in_text(self) -> bool:
@@ -46,8 +51,26 @@ class Word:
     end: int
 
 
-def place_at(text: str, offset: int) -> Place | None:
-    """Return the place of a cursor in an expression, None where it stands in none."""
+def place_at(text: str, offset: int, path: str = "") -> Place | None:
+    """Return the place of a cursor in an expression, None where it stands in none.
+
+    Args:
+        text: The file.
+        offset: Of the cursor, in characters.
+        path: Of the file in its workspace: below `map` of a source all values are expressions.
+    """
+    found = _key_before(text, offset)
+    if found is None:
+        return None
+    key, start, line_start = found
+    is_in_source = path.startswith("sources/")
+    if key not in KEYS and not (is_in_source and _is_in_map(text, line_start)):
+        return None
+    return Place(_plain(text[start:offset]), key, is_in_source)
+
+
+def _key_before(text: str, offset: int) -> tuple[str, int, int] | None:
+    """Return the key whose value an offset lies in, where that begins, and the key's line."""
     line_start = text.rfind("\n", 0, offset) + 1
     start, found = line_start, _KEY.match(text[line_start:offset])
     if found is None:
@@ -61,9 +84,19 @@ def place_at(text: str, offset: int) -> Place | None:
                 found = _KEY.match(line)
                 if found is None:
                     indent = _indent(line)
-    if found["key"] not in KEYS:
-        return None
-    return Place(_plain(text[start + found.end() : offset]))
+    return found["key"], start + found.end(), start
+
+
+def _is_in_map(text: str, line_start: int) -> bool:
+    """Say whether a line stands, at any depth, below the key `map`."""
+    end = text.find("\n", line_start)
+    indent = _indent(text[line_start : end if end >= 0 else len(text)])
+    for line in reversed(text[:line_start].split("\n")[:-1]):
+        if line.strip() and not line.lstrip().startswith("#") and _indent(line) < indent:
+            indent = _indent(line)
+            if indent == 0:
+                return line.startswith("map:")
+    return False
 
 
 def word_at(text: str, offset: int) -> Word | None:

@@ -141,11 +141,12 @@ async def _complete(
 ) -> list[types.CompletionItem]:
     document = server.workspace.get_text_document(params.text_document.uri)
     text = normalised(document.source)
-    place = place_at(text, offset_of(text, params.position, server.workspace.position_codec))
     known = server.knowledge_of(document)
-    if place is None or known is None or not known[0].startswith(FOLDERS):
+    if known is None or not known[0].startswith(FOLDERS):
         return []
-    return completions(place, known[1])
+    offset = offset_of(text, params.position, server.workspace.position_codec)
+    place = place_at(text, offset, known[0])
+    return completions(place, known[1]) if place is not None else []
 
 
 async def _hover(server: EditorServer, params: types.HoverParams) -> types.Hover | None:

@@ -6,42 +6,38 @@ intersected. Only what is certain is reported: silence proves nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import inf
+from math import inf, isinf
 
 from tailorbird.base.numbers import SCALE
 from tailorbird.base.problems import Problem
 from tailorbird.language import tree
+from tailorbird.language.accumulators import LATEST_CAP
 from tailorbird.language.errors import problem_at
+from tailorbird.language.printer import format_expression
+from tailorbird.language.ranges import ANY, COUNTS, PARTS, Range, is_capped, kept, range_of
 from tailorbird.language.shape import FLIPPED, is_condition
 from tailorbird.language.walk import nodes
 
-_COUNTS = ("count", "distinct", "most")  # never missing, never negative
-_PARTS = {"hour": (0, 23), "weekday": (1, 7), "month": (1, 12)}
+_WHOLE = " Or leave `within` away: a count of all events is one number."
+# Parts of one `and` that are looked at, those of the segments that it refers to included.
+PARTS_MAX = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Range:
-    """From `low` to `high`; an end may be left out. Empty where no value remains."""
+class _Part:
+    """A part of an `and`; `asked` is what it or the segment that it refers to demands."""
 
-    low: float = -inf  # scaled numbers and microseconds are exact integers
-    high: float = inf
-    has_low: bool = True
-    has_high: bool = True
+    node: tree.Node  # as it stands in the text
+    asked: tree.Node
 
-    def is_empty(self) -> bool:
-        is_point = self.low == self.high
-        return self.low > self.high or (is_point and not (self.has_low and self.has_high))
-
-    def meet(self, other: _Range) -> _Range:
-        low, high = max(self.low, other.low), min(self.high, other.high)
-        return _Range(
-            low=low,
-            high=high,
-            has_low=all(one.has_low for one in (self, other) if one.low == low),
-            has_high=all(one.has_high for one in (self, other) if one.high == high),
-        )
+    def shown(self, text: str) -> str:
+        written = _shown(text, self.node)
+        if self.asked is self.node:
+            return written
+        return f"{written}, which asks for {_short(format_expression(self.asked))}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,21 +47,26 @@ class _Claim:
     value: tree.Node
     unit: str
     part: tree.Node
-    range: _Range = _Range()
+    range: Range = ANY
     texts: frozenset[str] | None = None
 
 
-def find_doubts(node: tree.Node, text: str) -> list[Problem]:
+def find_doubts(
+    node: tree.Node, text: str, segments: Mapping[str, tree.Node] | None = None
+) -> list[Problem]:
     """Return warnings about conditions whose answer is known beforehand.
 
     Args:
         node: The tree, with spans into `text`.
         text: The text that was parsed.
+        segments: The conditions of segments that `in segment('x')` stands for; they may refer to
+            one another in circles, and to segments that are not there.
     """
+    known = segments or {}
     found: list[Problem] = []
     for one in nodes(node):
         if isinstance(one, tree.And):
-            found += _contradictions(one, text)
+            found += _contradictions(one, text, known)
         elif isinstance(one, tree.Or):
             found += _certainties(one, text)
         elif isinstance(one, (tree.Compare, tree.Between)):
@@ -76,46 +77,91 @@ def find_doubts(node: tree.Node, text: str) -> list[Problem]:
 def _alone(node: tree.Compare | tree.Between, text: str) -> list[Problem]:
     """Hold one comparison against what its value can be at all."""
     for claim in _claims(node):
-        own = _own_range(claim.value)
+        own = range_of(claim.value)
         if own.meet(claim.range).is_empty():
-            reason = _reason(claim.value, claim.range)
+            reason = _reason(claim.value, claim.range, own)
             mend = "Compare it with a value that it can reach."
             return [_warning(text, node, f"this can never hold: {reason}", mend)]
-        is_there = isinstance(claim.value, tree.Aggregate) and claim.value.kind in _COUNTS
+        is_there = isinstance(claim.value, tree.Aggregate) and claim.value.kind in COUNTS
         if is_there and claim.range.low <= 0 and claim.range.high == inf:
             if claim.range.low == 0 and not claim.range.has_low:
                 continue
             reason = f"{_shown(text, claim.value)} is never less than 0"
             mend = "Take it away, or compare it with more than 0."
             return [_warning(text, node, f"this always holds: {reason}", mend)]
+        numbers = [end for end in (claim.range.low, claim.range.high) if not isinf(end)]
+        count = max((kept(claim.value, int(end)) for end in numbers), default=0)
+        if claim.unit == "number" and count > LATEST_CAP:
+            message = (
+                f"{_shown(text, claim.value)} meets its cap: for this the latest {count:,} events"
+                f" of each person are kept, where {LATEST_CAP:,} are usual"
+            )
+            mend = "Ask for fewer." + _WHOLE * (claim.value.kind == "count")  # type: ignore[attr-defined]  # only aggregates keep events
+            return [_warning(text, node, message, mend)]
     return []
 
 
-def _reason(value: tree.Node, asked: _Range) -> str:
+def _reason(value: tree.Node, asked: Range, own: Range) -> str:
     if asked.is_empty():
         return "the lower end lies above the upper one"
-    if isinstance(value, tree.Call) and value.name in _PARTS:
-        low, high = _PARTS[value.name]
+    if isinstance(value, (tree.Arithmetic, tree.Negate)):
+        span = f"goes from {_end(own.low)} to {_end(own.high)}"
+        if any(map(is_capped, nodes(value))):
+            most = f"{LATEST_CAP:,} events at most"
+            return f"a count inside a calculation looks at the latest {most}, so this {span}"
+        return f"this {span}"
+    if isinstance(value, tree.Call) and value.name in PARTS:
+        low, high = PARTS[value.name]
         return f"`{value.name}` goes from {low} to {high}"
     name = value.kind if isinstance(value, tree.Aggregate) else "length"
     return f"`{name}` is never less than 0"
 
 
-def _contradictions(node: tree.And, text: str) -> list[Problem]:
-    for index, part in enumerate(node.parts):
-        for other in node.parts[:index]:
-            if part == tree.Not(part=other) or other == tree.Not(part=part):
+def _end(scaled: float) -> str:
+    return f"{scaled / SCALE:,.12g}" if not isinf(scaled) else "any number"
+
+
+def _contradictions(node: tree.And, text: str, segments: Mapping[str, tree.Node]) -> list[Problem]:
+    parts = _parts(node, segments)
+    for index, part in enumerate(parts):
+        for other in parts[:index]:
+            if other.node is part.node:
+                continue  # told where the segment is defined
+            is_opposite = tree.Not(part=other.asked) == part.asked
+            if is_opposite or tree.Not(part=part.asked) == other.asked:
                 return [_clash(text, other, part)]
-    held: list[_Claim] = []
-    for part in node.parts:
-        if isinstance(part, (tree.Compare, tree.Between)) and _alone(part, text):
+    held: list[tuple[_Part, _Claim]] = []
+    for part in parts:
+        if isinstance(part.node, (tree.Compare, tree.Between)) and _alone(part.node, text):
             continue  # told already
-        for claim in _claims(part):
-            for earlier in held:
+        for claim in _claims(part.asked):
+            for owner, earlier in held:
+                if owner.node is part.node and part.asked is not part.node:
+                    continue  # told where the segment is defined
                 if _is_about_the_same(claim, earlier) and _is_clash(claim, earlier):
-                    return [_clash(text, earlier.part, part)]
-            held.append(claim)
+                    return [_clash(text, owner, part)]
+            held.append((part, claim))
     return []
+
+
+def _parts(node: tree.And, segments: Mapping[str, tree.Node]) -> list[_Part]:
+    """Return the parts of an `and`, and those of the segments that must hold with them."""
+    found: list[_Part] = []
+    for part in node.parts:
+        waiting, seen = deque([part]), set[str]()
+        # What stands in the text itself is always looked at, then the nearest segments.
+        while waiting and (len(found) < PARTS_MAX or waiting[0] is part):
+            asked = waiting.popleft()
+            found.append(_Part(node=part, asked=asked))
+            match asked:
+                case tree.InSegment(name=name) if name in segments and name not in seen:
+                    seen.add(name)
+                    waiting.append(segments[name])
+                case tree.Not(part=tree.InSegment(name=name)) if name in segments:
+                    found.append(_Part(node=part, asked=tree.Not(part=segments[name])))
+                case tree.And() if asked is not part:
+                    waiting.extend(asked.parts)
+    return found
 
 
 def _is_about_the_same(one: _Claim, other: _Claim) -> bool:
@@ -128,11 +174,12 @@ def _is_clash(one: _Claim, other: _Claim) -> bool:
     return one.range.meet(other.range).is_empty()
 
 
-def _clash(text: str, first: tree.Node, second: tree.Node) -> Problem:
+def _clash(text: str, first: _Part, second: _Part) -> Problem:
+    own = "" if second.asked is second.node else f"{_short(format_expression(second.asked))} of "
     return _warning(
         text,
-        second,
-        f"this can never hold together with {_shown(text, first)}",
+        second.node,
+        f"{own}this can never hold together with {first.shown(text)}",
         "Join the two with `or`, or change one of them.",
     )
 
@@ -155,7 +202,7 @@ def _claims(part: tree.Node) -> Iterable[_Claim]:
         case tree.Between(is_negated=False):
             low, high = _constant(part.low), _constant(part.high)
             if low is not None and high is not None and low[0] == high[0]:
-                span = _Range(low=low[1], high=high[1])
+                span = Range(low=low[1], high=high[1])
                 yield _Claim(value=part.value, unit=low[0], part=part, range=span)
         case tree.In(is_negated=False):
             texts = [one.value for one in part.options if isinstance(one, tree.Text)]
@@ -177,7 +224,7 @@ def _compared(part: tree.Compare) -> Iterable[_Claim]:
     unit, at = constant
     low = at if op in (">", ">=", "=") else -inf
     high = at if op in ("<", "<=", "=") else inf
-    span = _Range(low=low, high=high, has_low=op != ">", has_high=op != "<")
+    span = Range(low=low, high=high, has_low=op != ">", has_high=op != "<")
     yield _Claim(value=value, unit=unit, part=part, range=span)
 
 
@@ -186,12 +233,12 @@ def _happened(part: tree.Aggregate) -> Iterable[_Claim]:
     (selector,) = part.selectors
     is_any = part.kind == "any"
     count = tree.Aggregate(kind="count", selectors=part.selectors, within=part.within)
-    span = _Range(low=SCALE) if is_any else _Range(high=0)
+    span = Range(low=SCALE) if is_any else Range(high=0)
     yield _Claim(value=count, unit="number", part=part, range=span)
     if part.within is None or part.within.months or selector.path:
         return
     micros = part.within.micros
-    recent = _Range(high=micros, has_high=False) if is_any else _Range(low=micros)
+    recent = Range(high=micros, has_high=False) if is_any else Range(low=micros)
     whole = tree.Selector(event=selector.event)
     # That one of a kind happened says that one happened; that none of a kind did says no more.
     for one in (selector, whole) if is_any and selector != whole else (selector,):
@@ -213,21 +260,12 @@ def _constant(node: tree.Node) -> tuple[str, int] | None:
     return None
 
 
-def _own_range(value: tree.Node) -> _Range:
-    """Return what a value can be, whatever has happened."""
-    match value:
-        case tree.Aggregate(kind="count" | "distinct" | "most" | "rate"):
-            return _Range(low=0)
-        case tree.Call(name="length"):
-            return _Range(low=0)
-        case tree.Call(name="hour" | "weekday" | "month"):
-            low, high = _PARTS[value.name]
-            return _Range(low=low * SCALE, high=high * SCALE)
-    return _Range()
-
-
 def _shown(text: str, node: tree.Node) -> str:
-    written = " ".join(text[node.span[0] : node.span[1]].split())
+    return _short(text[node.span[0] : node.span[1]])
+
+
+def _short(text: str) -> str:
+    written = " ".join(text.split())
     return f"`{written[:60]}...`" if len(written) > 60 else f"`{written}`"
 
 

@@ -63,7 +63,7 @@ def plan(
     trait = state.traits.get("email") if state is not None else None
     if trait is not None and isinstance(trait.value, str):
         addresses.add(trait.value)
-    addresses |= _addresses_in(log, ids)
+    addresses |= addresses_in(log, ids)
     hashes = {address_hash(one) for one in addresses}
     suppressed = [
         (erased_hash(hashed, salt), topic, reason, at)
@@ -239,7 +239,7 @@ class Eraser:
             self._control.remove(prefix + erase.erasure_id)
 
 
-def _addresses_in(log: EventLog, profile_ids: Sequence[int]) -> set[str]:
+def addresses_in(log: EventLog, profile_ids: Sequence[int]) -> set[str]:
     """Return the addresses that the person's own wishes to leave or to get mail name."""
     found: set[str] = set()
     partitions, after = {partition_of(one) for one in profile_ids}, 0

@@ -94,11 +94,13 @@ class Ingest:
         may_write: Callable[[str | None], bool],
         source: str = "http",
         ip: SenderIp | None = None,
+        agent: str | None = None,
     ) -> Answered:
         """Take one request. `call` is a Segment call or `batch`; `may_write` judges the key.
 
         `may_write` is given the body's `writeKey` or None, and knows the header's. `ip` tells
-        where the request came from.
+        where the request came from. `agent` is the user agent of the browser that sent it: it is
+        taken over by items that bring none.
         """
         unpacked = unpack(data, encoding)
         if isinstance(unpacked, Refusal):
@@ -113,7 +115,9 @@ class Ingest:
         if not may_write(text_of(body.writeKey)):
             return unauthorised()
         if not isinstance(body, Batch):
-            return await self._take([msgspec.Raw(unpacked)], call, body, source, ip, is_single=True)
+            return await self._take(
+                [msgspec.Raw(unpacked)], call, body, source, ip, agent, is_single=True
+            )
         if body.batch is None:
             refusal = Refusal(Rule.MISSING, "batch", "", "a batch call needs a list `batch`")
             return self._refuse_all(refusal, unpacked, call, source)
@@ -121,7 +125,7 @@ class Ingest:
             detail = f"{len(body.batch):,} events; at most {BATCH_ITEMS_MAX:,} are taken at once"
             refusal = Refusal(Rule.TOO_MANY, "batch", str(len(body.batch)), detail)
             return self._refuse_all(refusal, unpacked, call, source)
-        return await self._take(body.batch, None, body, source, ip, is_single=False)
+        return await self._take(body.batch, None, body, source, ip, agent, is_single=False)
 
     async def _take(
         self,
@@ -130,6 +134,7 @@ class Ingest:
         body: Body,
         source: str,
         ip: SenderIp | None,
+        agent: str | None,
         *,
         is_single: bool,
     ) -> Answered:
@@ -150,6 +155,8 @@ class Ingest:
             )
             for index, item in enumerate(items)
         ]
+        if agent is not None:
+            _tell_agent(decoded, agent)
         if self._standardise is not None:
             decoded = self._standardise(decoded, ip=ip, rules=rules)
         good = [one for one in decoded if isinstance(one, Accepted)]
@@ -227,6 +234,12 @@ def unauthorised() -> Answered:
             }
         },
     )
+
+
+def _tell_agent(decoded: Sequence[Accepted | Refusal], agent: str) -> None:
+    for one in decoded:
+        if isinstance(one, Accepted) and "userAgent" not in one.event.context:
+            one.event.context["userAgent"] = agent
 
 
 def _answer(

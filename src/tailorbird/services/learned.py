@@ -13,11 +13,13 @@ from tailorbird.base.time import format_micros
 from tailorbird.events.event import Event
 from tailorbird.events.standardise.plans import NO_PLAN, TYPES, Finding, Plan
 from tailorbird.ports.control_store import ControlStore
+from tailorbird.workspace.additions import plan_additions
 
 LEARNED = "learned"  # the name of the value in the control store
 EVENTS_MAX = 300
 PROPERTIES_MAX = 100  # of one event
 NAME_LENGTH_MAX = 200
+PLANNED, UNKNOWN = "planned", "unknown"  # what the plan says; of a property its rule
 
 
 class Property(TypedDict):
@@ -91,19 +93,30 @@ class Learned:
         self.flush()
         events = [self._shown(name, seen) for name, seen in sorted(self._stored().items())]
         events.sort(key=lambda one: (one["is_expected"], one["event"]))
-        return {"events": events}
+        return {"events": events, "schema": plan_additions(events)}
 
     def _shown(self, name: str, seen: Seen) -> dict[str, Any]:
         expectation = self._plan.traits if name == "identified" else self._plan.events.get(name)
         names = expectation.names if expectation is not None else frozenset()
+        demands = (
+            {one.name: one.demand.value for one in expectation.properties}
+            if (expectation is not None)
+            else {}
+        )
         properties = [
-            {"name": key, "is_expected": key in names, **found}
+            {
+                "name": key,
+                "is_expected": key in names,
+                "plan": demands.get(key, UNKNOWN),
+                **found,
+            }
             for key, found in sorted(seen["properties"].items())
         ]
         properties.sort(key=lambda one: bool(one["is_expected"]))
         return {
             "event": name,
             "is_expected": expectation is not None,
+            "plan": UNKNOWN if expectation is None else PLANNED,
             "count": seen["count"],
             "first_at": format_micros(seen["first_at"]),
             "last_at": format_micros(seen["last_at"]),

@@ -26,6 +26,7 @@ PAUSE_SECONDS_MAX = 15.0
 CALLS_AT_ONCE = 2_500
 BYTES_AT_ONCE = 8_000_000
 
+_LOG_IS_AWAY = "the log does not take events (no writer, or no room); they stay in the queue"
 STARTING, RUNNING, WAITING = "starting", "running", "waiting"
 
 _Found = TypeVar("_Found")
@@ -35,7 +36,11 @@ _log = structlog.get_logger("sources")
 
 @dataclass(slots=True)
 class PullStatus:
-    """How a source is doing, for /health; `reason` tells why it waits."""
+    """How a source is doing, for /health and /metrics; `reason` tells why it waits.
+
+    Counts are those since the process began. `behind_seconds` is how long the newest message read
+    had lain in the queue, 0 while the queue is empty, None where the broker does not tell.
+    """
 
     kind: str
     state: str = STARTING
@@ -44,6 +49,10 @@ class PullStatus:
     duplicate: int = 0
     refused: int = 0
     skipped: int = 0
+    is_connected: bool = False
+    last_error: str = ""
+    last_error_at: int = 0  # microseconds UTC
+    behind_seconds: float | None = None
 
 
 @dataclass(slots=True)
@@ -80,16 +89,20 @@ class Pull:
         source: Source | None = None
         try:
             source = await _unless(stopping, self.open_source())
+            self.status.is_connected = source is not None
             while source is not None:
                 batch = await _unless(stopping, source.receive())
                 if batch is None:
                     return
                 if not self._is_log_away:
                     self._go_on()
+                if not batch:
+                    self.status.behind_seconds = 0.0
                 if batch and not await self._take(source, batch):
                     await self._rest(stopped)
         finally:
             stopping.cancel()
+            self.status.is_connected = False
             if source is not None:
                 await source.close()
 
@@ -112,7 +125,7 @@ class Pull:
             if taken.is_retry:
                 await source.refuse(rest)
                 self._is_log_away = True
-                self._wait_for("the log does not take events; they stay in the queue")
+                self._wait_for(_LOG_IS_AWAY)
                 return False
             done, rest = rest[:count], rest[count:]
             await source.settle(done)
@@ -121,7 +134,12 @@ class Pull:
             self.status.duplicate += taken.duplicate
             self.status.refused += len(taken.refusals)
             self.status.skipped += skipped
+            self._note_age(done[-1])
         return True
+
+    def _note_age(self, latest: Delivery) -> None:
+        if latest.at is not None:
+            self.status.behind_seconds = max(self.feed.now() - latest.at, 0) / 1_000_000
 
     def _go_on(self) -> None:
         if self.status.state != RUNNING:
@@ -133,6 +151,7 @@ class Pull:
         if self.status.reason != reason:
             _log.warning("source_waits", source=self.definition.name, reason=reason)
         self.status.state, self.status.reason = WAITING, reason
+        self.status.last_error, self.status.last_error_at = reason, self.feed.now()
 
     async def _rest(self, stopped: asyncio.Event) -> None:
         pause, self._pause = self._pause, min(self._pause * 2, PAUSE_SECONDS_MAX)

@@ -17,7 +17,7 @@ class Room:
     def __init__(
         self,
         look: Callable[[], tuple[int, int]],
-        limits: Callable[[], tuple[int, int]],
+        limits: Callable[[], tuple[int, int]] = lambda: (0, 0),
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         """`look` gives free and all bytes, `limits` the least MB and percent without an alarm."""

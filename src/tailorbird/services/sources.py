@@ -118,6 +118,10 @@ def status_of_queues(
         if known is None:
             known = asdict(PullStatus(definition.kind, reason="not read yet"))
         if is_silent:
-            known |= {"state": WAITING, "reason": "the process that reads sources does not run"}
+            known |= {
+                "state": WAITING,
+                "reason": "the process that reads sources does not run",
+                "is_connected": False,
+            }
         found[name] = known
     return found

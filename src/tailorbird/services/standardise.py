@@ -14,6 +14,7 @@ from tailorbird.events.event import Event
 from tailorbird.events.identifiers import DEFAULT_RULES, IdentityRules, kind_of
 from tailorbird.events.refusal import Refusal
 from tailorbird.events.standardise import STEPS, Surroundings, Way, close, way_of
+from tailorbird.events.standardise.plans import NO_PLAN, Plan
 from tailorbird.ports.control_store import ControlStore
 from tailorbird.ports.places import Places
 from tailorbird.services.identity_rules import SETTINGS_FILE, LiveRules
@@ -214,6 +215,15 @@ def _identify_anew(accepted: Accepted, rules: IdentityRules) -> None:
             weaker = (i for i, one in enumerate(found) if strength.get(kind_of(one[0]), 0) > mine)
             found.insert(next(weaker, len(found)), new)
     accepted.identifiers = found
+
+
+def plan_of_version(control: ControlStore, version: str) -> Plan:
+    """Return the tracking plan of a published version; none where the version is not there."""
+    try:
+        schema = control.load_version(version).get(SCHEMA_FILE)
+    except KeyError:
+        return NO_PLAN
+    return plan_of(read_schema(Source(SCHEMA_FILE, schema)) if schema else {})
 
 
 class LiveStandardiser:

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs
 
 from tailorbird.events.decode import REQUEST_BYTES_MAX
 from tailorbird.events.refusal import MENDS, Rule
+from tailorbird.events.standardise.agents import is_browser
 from tailorbird.services.ingest import RETRY_AFTER_SECONDS, Answered, Ingest
 from tailorbird.services.room import Room
 from tailorbird.web.answers import (
@@ -144,6 +145,7 @@ class Collect:
             encoding=header(scope, b"content-encoding") or "",
             may_write=lambda inner: self._may_write(key, inner),
             ip=lambda: sender_ip(scope),
+            agent=browser_of(scope),
         )
         self._measures.collected(call, answered)
         await _send(send, answered, request_id, headers)
@@ -169,6 +171,7 @@ class Collect:
             may_write=lambda inner: self._may_write(None, inner),
             source="pixel",
             ip=lambda: sender_ip(scope),
+            agent=browser_of(scope),
         )
         self._measures.collected(CALLS[call], answered)
         headers = (*_NO_STORE, (b"x-tailorbird", _told(answered).encode("ascii", "replace")))
@@ -228,6 +231,15 @@ def _told(answered: Answered) -> str:
     error = answered.body.get("error")
     told = "ok" if error is None else f"{error['field']}: {error['message']} {error['mend']}"
     return " ".join(told.split())[:400]
+
+
+def browser_of(scope: Scope) -> str | None:
+    """Return the user agent of the browser that sent a request, None where no browser did.
+
+    A library on a server has a user agent, too (`analytics-python/2.3`): it is nobody's device.
+    """
+    text = header(scope, b"user-agent")
+    return text if text is not None and is_browser(text) else None
 
 
 def sender_ip(scope: Scope) -> str | None:

@@ -10,6 +10,7 @@ from tailorbird.services.ingest import Answered
 from tailorbird.services.query import Query
 from tailorbird.services.room import Room
 from tailorbird.services.standardise import Standardiser
+from tailorbird.web.source_measures import SourceCollector, SourcesStatus
 from tailorbird.web.step_measures import StepCollector
 
 
@@ -21,6 +22,7 @@ class Measures:
         query: Query,
         standardiser: Standardiser,
         room: Room | None = None,
+        sources: SourcesStatus = dict,
         letters: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
         """`letters` tells what became of refused items; see `ports.dead_letters`."""
@@ -29,6 +31,7 @@ class Measures:
         self._query = query
         self._registry = CollectorRegistry()
         self._registry.register(StepCollector(standardiser))
+        self._registry.register(SourceCollector(sources))
         self._events = Counter(
             "tailorbird_events",
             "Events by what became of them",
@@ -64,6 +67,11 @@ class Measures:
             ["engine"],
             registry=self._registry,
         )
+        self._measure_concerns()
+        self.accepted = 0
+        self._measure_outside()
+
+    def _measure_concerns(self) -> None:
         self._poisoned = Gauge(
             "tailorbird_poisoned_records", "Records not to be reduced", registry=self._registry
         )
@@ -78,8 +86,6 @@ class Measures:
             "Messages that may or may not have arrived",
             registry=self._registry,
         )
-        self.accepted = 0
-        self._measure_outside()
 
     def _measure_outside(self) -> None:
         self._mail_server = Gauge(

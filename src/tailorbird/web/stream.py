@@ -15,9 +15,9 @@ import msgspec
 import structlog
 
 from tailorbird.events.documents import text_of
-from tailorbird.services.ingest import Answered, Ingest, SenderIp, unauthorised
+from tailorbird.services.ingest import Answered, Ingest, unauthorised
 from tailorbird.web.answers import Receive, Scope, Send
-from tailorbird.web.collect import sender_ip
+from tailorbird.web.collect import browser_of, sender_ip
 from tailorbird.web.measures import Measures
 
 PATH = "/v1/stream"
@@ -102,7 +102,7 @@ class Stream:
             if message["type"] != "websocket.receive":
                 return
             data = message.get("bytes") or (message.get("text") or "").encode()
-            answered, key = await self._take(data, key, lambda: sender_ip(scope))
+            answered, key = await self._take(data, key, scope)
             answered.body["request_id"] = self._fresh_id()
             body = _encode(answered.body).decode()
             await send({"type": "websocket.send", "text": body})
@@ -111,7 +111,7 @@ class Stream:
                 return
 
     async def _take(
-        self, data: bytes, key: str | None, ip: SenderIp
+        self, data: bytes, key: str | None, scope: Scope
     ) -> tuple[Answered, str | None]:
         """Take one message; return its answer and the connection's key from now on."""
         head = _head_of(data)
@@ -126,7 +126,12 @@ class Stream:
         # Without a path the message's own `type` names the call.
         call = "batch" if bytes(head.batch) else ""
         answered = await self._ingest.call(
-            call, data, may_write=lambda _: is_allowed, source="stream", ip=ip
+            call,
+            data,
+            may_write=lambda _: is_allowed,
+            source="stream",
+            ip=lambda: sender_ip(scope),
+            agent=browser_of(scope),
         )
         self._measures.collected(call or "stream", answered)
         return answered, key

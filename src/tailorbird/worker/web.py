@@ -90,7 +90,8 @@ def make_app(settings: RoleSettings) -> WebApp:
     learned = Learned(control)
     standardise = LiveStandardiser(control, rules, partial(bootstrap.open_places, control), learned)
     room = Room(lambda: bootstrap.disk_room(settings.data), lambda: _room_limits(query))
-    measures = Measures(query, standardise.steps, room, dead_letters.totals)
+    sources_status = partial(status_of_queues, control, sources, time.time)
+    measures = Measures(query, standardise.steps, room, sources_status, dead_letters.totals)
 
     ingest = Ingest(writer, clock, dead_letters, fresh_id, rules, standardise)
     feed = Feed(writer, clock, dead_letters, rules, standardise)
@@ -113,7 +114,7 @@ def make_app(settings: RoleSettings) -> WebApp:
             query=query,
             measures=measures,
             sessions=sessions,
-            sources_status=lambda: status_of_queues(control, sources, time.time),
+            sources_status=sources_status,
             is_writer_ready=partial(_is_ready, writer),
             fresh_id=fresh_id,
             room=room,

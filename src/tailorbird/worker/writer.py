@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -25,6 +26,7 @@ from tailorbird.ports.nudge import Nudged
 from tailorbird.services import erase
 from tailorbird.services.append import Appender
 from tailorbird.services.identity_rules import LiveRules, rules_of_version
+from tailorbird.services.room import Room
 from tailorbird.services.ticks import LOOK_SECONDS_MAX, LOOK_SECONDS_MIN, Ticks
 from tailorbird.worker.erasing import keep_erasing
 from tailorbird.worker.process import calm_garbage_collector, nudged, run_role
@@ -112,16 +114,18 @@ async def _serve(settings: RoleSettings, stopped: asyncio.Event) -> None:
         to_deliver.nudge()  # what waits for its time may be due
 
     server = WriterServer(
-        appender, _mover_of(clock), after_clock=after_clock, after_commit=to_engines.nudge
+        appender,
+        _mover_of(clock),
+        after_clock=after_clock,
+        after_commit=to_engines.nudge,
+        room_refusal=Room(lambda: bootstrap.disk_room(settings.data)).refusal,
     )
     ticker = Ticker(settings, clock, server)
     eraser = open_eraser(
         settings.data, settings.engines, log, identity, suppression, control, clock
     )
     path = bootstrap.socket_path(settings.data)
-    _remove(path)
-    listener = await asyncio.start_unix_server(server.serve_connection, str(path))
-    path.chmod(0o600)
+    listener = await _listen(server, path)
     calm_garbage_collector()
     _log.info("ready", socket=path.name, end=log.end(), pid=os.getpid())
     committing = asyncio.create_task(server.commit_forever())
@@ -136,16 +140,27 @@ async def _serve(settings: RoleSettings, stopped: asyncio.Event) -> None:
         listener.close()
         _remove(path)
         if committing.done() or not stopped.is_set():
-            # A fault of ours: end with it, the supervisor starts the writer anew.
-            for task in [committing, *ending]:
-                if task.done():
-                    task.result()
+            _raise_fault([committing, *ending])
         await asyncio.gather(*ending)
     await server.finish()
     committing.cancel()
     for one in (log, identity, suppression, control, to_engines, to_deliver, ownership):
         one.close()
     _log.info("stopped", end=log.end())
+
+
+def _raise_fault(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """End with a fault of ours: the supervisor starts the writer anew."""
+    for task in tasks:
+        if task.done():
+            task.result()
+
+
+async def _listen(server: WriterServer, path: Path) -> asyncio.Server:
+    _remove(path)
+    listener = await asyncio.start_unix_server(server.serve_connection, str(path))
+    path.chmod(0o600)
+    return listener
 
 
 def _nudgers(settings: RoleSettings) -> tuple[SocketNudger, SocketNudger]:

@@ -138,7 +138,7 @@ def check_types(expression: Expression, names: Names, *, has_cycles: bool) -> No
     for fault in faults:
         expression.note(fault.message, fault.mend, _span(expression, fault))
     if not faults:
-        for doubt in find_doubts(expression.node, expression.scalar.value):
+        for doubt in find_doubts(expression.node, expression.scalar.value, scope.segments):
             expression.note(doubt.message, doubt.mend, _span(expression, doubt), is_warning=True)
     if not names.schema or is_stranger(expression.event, names):
         return

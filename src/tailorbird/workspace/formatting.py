@@ -23,10 +23,11 @@ from tailorbird.workspace.expressions import FILTER, Expression
 from tailorbird.workspace.kinds.journey import read_journey
 from tailorbird.workspace.kinds.score import read_score
 from tailorbird.workspace.kinds.segment import read_segment
+from tailorbird.workspace.kinds.source import read_source, source_expressions
 from tailorbird.workspace.source import Source
 
 WIDTH = 100  # characters of a line
-FOLDERS = ("segments", "scores", "interests", "journeys")
+FOLDERS = ("segments", "scores", "interests", "journeys", "sources")
 
 _HEADER = re.compile(r"[|>][-+0-9]*[ \t]*")
 _INDENT = re.compile(r" *(?:- +)*")
@@ -41,7 +42,7 @@ class Formatted:
 
 
 def format_definition(path: str, text: str) -> Formatted:
-    """Rewrite the expressions of a segment, a score or a journey.
+    """Rewrite the expressions of a segment, a score, an interest, a journey or a source.
 
     Args:
         path: Such as `segments/vip.yaml`; its folder tells the kind.
@@ -76,6 +77,8 @@ def _expressions(source: Source) -> list[Expression]:
     elif folder == "journeys":
         journey = read_journey(source, name)
         found = [*journey.conditions] if journey is not None else []
+    elif folder == "sources" and read_source(source, name) is not None and not source.error_count:
+        found = [*source_expressions(source)]
     # An alias brings the same place twice.
     places = {_start(one): one for one in found if one is not None}
     return list(places.values())

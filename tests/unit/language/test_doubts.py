@@ -84,6 +84,39 @@ def said(text: str) -> list[str]:
             "not any(a)",
             "  Take both away, or join them with `and`.",
         ),
+        (
+            "count(a within 30d) >= 1000",
+            (
+                "`count(a within 30d)` meets its cap: for this the latest 1,001 events of each"
+                " person are kept, where 1,000 are usual"
+            ),
+            "count(a within 30d) >= 1000",
+            "  Ask for fewer. Or leave `within` away: a count of all events is one number.",
+        ),
+        (
+            "any(b) and distinct(a.x) between 2 and 5000",
+            (
+                "`distinct(a.x)` meets its cap: for this the latest 5,001 events of each person"
+                " are kept, where 1,000 are usual"
+            ),
+            "distinct(a.x) between 2 and 5000",
+            "  Ask for fewer.",
+        ),
+        (
+            "count(a within 7d) + count(b within 7d) > 2500",
+            (
+                "this can never hold: a count inside a calculation looks at the latest 1,000 events"
+                " at most, so this goes from 0 to 2,000"
+            ),
+            "count(a within 7d) + count(b within 7d) > 2500",
+            REACH,
+        ),
+        (
+            "hour(now) * 2 > 50",
+            "this can never hold: this goes from 0 to 46",
+            "hour(now) * 2 > 50",
+            REACH,
+        ),
     ],
 )
 def test_each_doubt_is_told(text: str, message: str, under: str, mend: str) -> None:
@@ -103,10 +136,101 @@ def test_each_doubt_is_told(text: str, message: str, under: str, mend: str) -> N
         "any(a where p = 1 within 7d) and none(a where p = 2 within 7d)",
         "traits.x > 5 or traits.x < 3",
         "since(e) > 1mo and since(e) < 20d",
+        "count(a within 30d) > 999",
+        "count(a) > 5000",
+        "count(a within 30d) / 2 >= 500",
+        "count(a.items within 30d) / 2 > 600",
+        "count(a within 30d) / count(b within 30d) > 5000",
+        "count(a) / 3 > 5000",
     ],
 )
 def test_what_can_hold_is_left_in_peace(text: str) -> None:
     assert said(text) == []
+
+
+SEGMENTS = {
+    name: parse(text)
+    for name, text in {
+        "big": "traits.amount > 5",
+        "round": "in segment('about') and traits.city = 'Rome'",
+        "about": "in segment('round') and traits.n > 3",
+        "dead": "traits.n > 3 and traits.n < 1",
+    }.items()
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "under"),
+    [
+        (
+            "in segment('big') and traits.amount < 3",
+            (
+                "this can never hold together with `in segment('big')`, which asks for"
+                " `traits.amount > 5`"
+            ),
+            "traits.amount < 3",
+        ),
+        (
+            "traits.amount < 3 and in segment('big')",
+            "`traits.amount > 5` of this can never hold together with `traits.amount < 3`",
+            "in segment('big')",
+        ),
+        (
+            "in segment('round') and traits.n < 2",
+            (
+                "this can never hold together with `in segment('round')`, which asks for"
+                " `traits.n > 3`"
+            ),
+            "traits.n < 2",
+        ),
+        (
+            "not in segment('big') and traits.amount > 5",
+            (
+                "this can never hold together with `not in segment('big')`, which asks for"
+                " `not (traits.amount > 5)`"
+            ),
+            "traits.amount > 5",
+        ),
+    ],
+)
+def test_a_doubt_follows_a_segment(text: str, message: str, under: str) -> None:
+    (found,) = find_doubts(parse(text), text, SEGMENTS)
+    assert found.message == message
+    assert (found.column, found.length) == (text.index(under) + 1, len(under))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "in segment('big') and traits.amount < 8",
+        "in segment('big') or traits.amount < 3",
+        "in segment('dead') and any(q)",  # told at the segment itself
+        "in segment('gone') and any(q)",
+        "in segment('round') and in segment('about')",
+    ],
+)
+def test_a_segment_that_can_hold_is_left_in_peace(text: str) -> None:
+    assert find_doubts(parse(text), text, SEGMENTS) == []
+
+
+def test_a_chain_of_segments_is_followed_within_bounds() -> None:
+    chain = {f"s{n}": parse(f"in segment('s{n + 1}') and traits.n > {n}") for n in range(5_000)}
+    text = "in segment('s0') and traits.n < 3"
+    assert len(find_doubts(parse(text), text, chain)) == 1
+    text = "in segment('s0') and traits.n < -3 and in segment('s1')"
+    assert len(find_doubts(parse(text), text, chain)) == 1
+
+
+def test_a_workspace_follows_its_segments() -> None:
+    workspace, problems = parse_workspace(
+        {
+            "segments/a.yaml": "when: traits.x > 5\n",
+            "segments/b.yaml": "when: in segment('a') and traits.x < 3\n",
+        }
+    )
+    assert workspace is not None
+    (problem,) = problems
+    assert (problem.file, problem.column, problem.severity) == ("segments/b.yaml", 27, "warning")
 
 
 def test_a_workspace_warns_at_the_place_in_the_file() -> None:

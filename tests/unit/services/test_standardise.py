@@ -125,6 +125,7 @@ def test_a_plan_lets_pass_what_it_only_watches(server: InProcessServer) -> None:
     assert completed["properties"][1] == {
         "name": "currency",
         "is_expected": True,
+        "plan": "watch",
         "types": ["string"],
         "unfitting": 1,
     }

@@ -165,3 +165,57 @@ def test_dead_letters_that_cannot_be_kept_do_not_spoil_the_answer(server: InProc
     batch = {"batch": [{**TRACK, "type": "track"}, 7]}
     reply = server.ask("POST", "/v1/batch", batch, WRITE)
     assert [item["status"] for item in reply.json["items"]] == ["ok", "refused"]
+
+
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
+PHONE = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 16_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like"
+    " Gecko) Version/16.1 Mobile/15E148 Safari/604.1"
+)
+
+
+def test_a_browsers_request_tells_the_device(server: InProcessServer) -> None:
+    server.ask("POST", "/v1/track", TRACK, {**WRITE, "user-agent": FIREFOX})
+    context = server.events()[-1].context
+    assert context["userAgent"] == FIREFOX
+    assert (context["browser"]["name"], context["os"]["name"]) == ("Firefox", "Linux")
+    assert context["device"]["type"] == "desktop"
+
+
+def test_a_pixels_request_tells_the_device(server: InProcessServer) -> None:
+    data = b64encode(json.dumps({**TRACK, "writeKey": "wk"}).encode()).decode()
+    reply = server.ask(
+        "GET", "/v1/pixel/track", b"", {"user-agent": PHONE}, f"data={data}".encode()
+    )
+    assert reply.status == 200
+    assert server.events()[-1].context["device"]["type"] == "mobile"
+
+
+def test_each_item_of_a_batch_keeps_its_own_agent(server: InProcessServer) -> None:
+    batch = {
+        "batch": [
+            {**TRACK, "type": "track"},
+            {**TRACK, "type": "track", "messageId": "m2", "context": {"userAgent": PHONE}},
+            {**TRACK, "type": "track", "messageId": "m3", "context": {"userAgent": None}},
+        ]
+    }
+    server.ask("POST", "/v1/batch", batch, {**WRITE, "user-agent": FIREFOX})
+    told = [event.context["userAgent"] for event in server.events()]
+    assert told == [FIREFOX, PHONE, None]
+
+
+@pytest.mark.parametrize(
+    "agent",
+    [
+        "analytics-python/2.3.3",
+        "python-requests/2.32",
+        "okhttp/4.12",
+        "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 HeadlessChrome/126.0 Safari/537.36",
+        "Mozilla/5.0 " + "x" * 2_000,
+        "",
+    ],
+)
+def test_a_library_or_bot_is_nobodys_device(server: InProcessServer, agent: str) -> None:
+    server.ask("POST", "/v1/track", TRACK, {**WRITE, "user-agent": agent})
+    assert server.events()[-1].context == {}

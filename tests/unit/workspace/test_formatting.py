@@ -115,3 +115,39 @@ def test_meaning_stays_and_formatting_twice_is_formatting_once(node: tree.Node, 
 @given(node=expressions.expressions, width=st.integers(1, WIDTH))
 def test_broken_lines_say_the_same(node: tree.Node, width: int) -> None:
     assert parse("\n".join(format_lines(node, width))) == node
+
+
+SOURCE = """\
+kind: redis
+url: redis://localhost
+stream: shop  # of the till
+when:   test=FALSE
+map:
+  event:  "'Order Completed'"
+  user_id: customer.id
+  timestamp:   COALESCE( paid_at,created_at )
+  properties:
+    total: lines.total*1.2
+    "a b": LOWER( coupon )
+    coupon: coupon
+"""
+
+
+def test_the_expressions_of_a_source_are_formatted_and_its_paths_are_left() -> None:
+    changes = {
+        "test=FALSE": "test = false",
+        "COALESCE( paid_at,created_at )": "coalesce(paid_at, created_at)",
+        "lines.total*1.2": "lines.total * 1.2",
+        "LOWER( coupon )": "lower(coupon)",
+    }
+    wanted = SOURCE
+    for before, after in changes.items():
+        wanted = wanted.replace(before, after)
+    assert formatted(SOURCE, "sources/till.yaml") == wanted
+
+
+def test_a_source_with_errors_is_left() -> None:
+    text = SOURCE.replace("customer.id", "lower(")
+    found = format_definition("sources/till.yaml", text)
+    assert found.text == text
+    assert any(one.severity == "error" and one.line == 7 for one in found.problems)

@@ -19,6 +19,7 @@ from tailorbird.adapters.socket.frames import Frame, pack_frame, read_frame
 from tailorbird.ports.clock import ClockProblem
 from tailorbird.ports.event_log import Draft, LogProblem
 from tailorbird.ports.log_writer import Answer, EventDraft
+from tailorbird.profiles.identity import PROFILE
 
 _log = structlog.get_logger("writer")
 
@@ -50,7 +51,9 @@ class _Waiting:
 class WriterServer:
     """Serves one appender. `after_clock` is called when a simulated clock was moved.
 
-    `after_commit` is called when the log has something new.
+    `after_commit` is called when the log has something new. `room_refusal` tells why nothing new
+    can be collected (the disk is almost full); what the roles have to say of mails already under
+    way is taken all the same.
     """
 
     def __init__(
@@ -60,7 +63,10 @@ class WriterServer:
         *,
         after_clock: Callable[[], None] = lambda: None,
         after_commit: Callable[[], None] = lambda: None,
+        room_refusal: Callable[[], str | None] = lambda: None,
     ) -> None:
+        self._room_refusal = room_refusal
+        self._is_full = False
         self._appender = appender
         self._set_now = set_now
         self._after_clock = after_clock
@@ -164,7 +170,12 @@ class WriterServer:
             # Not even decoded: it is memory that is lacking.
             _send(stream, frame.id, frames.REFUSED, "the writer's queue is full")
         elif frame.word == frames.WRITE:
-            self._enqueue(_Waiting(frames.decode_events(frame.body), [], frame.id, stream, size))
+            events = frames.decode_events(frame.body)
+            full = self._full_for(events)
+            if full is not None:
+                _send(stream, frame.id, frames.REFUSED, full)
+            else:
+                self._enqueue(_Waiting(events, [], frame.id, stream, size))
         elif frame.word == frames.APPEND:
             self._enqueue(_Waiting([], frames.decode_drafts(frame.body), frame.id, stream, size))
         elif frame.word == frames.NOW:
@@ -179,6 +190,15 @@ class WriterServer:
                 self._after_clock()
         else:
             raise ValueError(f"unknown method {frame.word!r}")
+
+    def _full_for(self, events: list[EventDraft]) -> str | None:
+        full = self._room_refusal()
+        if (full is not None) != self._is_full:
+            self._is_full = full is not None
+            _log.warning("disk_full" if full else "disk_has_room", reason=full or "")
+        if full is None or all(one.identifiers[0][0] == PROFILE for one in events):
+            return None
+        return full
 
     def _enqueue(self, one: _Waiting) -> None:
         size = len(one.events) + len(one.drafts)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tailorbird.adapters.sqlite.connection import connect, connect_reader, empty_wal, transaction
 from tailorbird.events.event import Record
+from tailorbird.events.upcast import CHAINS, Chains, present, written
 from tailorbird.ports.event_log import Draft, LogProblem
 
 FILE_BYTES_MAX = 256 * 1024 * 1024
@@ -28,8 +29,15 @@ class SqliteEventLog:
     """Writer or reader of the log of one data folder; one process writes, any number read."""
 
     def __init__(
-        self, folder: Path, *, is_writer: bool = False, file_bytes_max: int = FILE_BYTES_MAX
+        self,
+        folder: Path,
+        *,
+        is_writer: bool = False,
+        file_bytes_max: int = FILE_BYTES_MAX,
+        chains: Chains = CHAINS,
     ) -> None:
+        """`chains` bring records of earlier forms to today's; what is written gets its number."""
+        self._chains = chains
         self._folder = folder
         self._is_writer = is_writer
         self._file_bytes_max = file_bytes_max
@@ -68,7 +76,7 @@ class SqliteEventLog:
                     draft.kind,
                     draft.profile_id,
                     draft.dedup,
-                    draft.body,
+                    written(draft.kind, draft.body, self._chains),
                 )
             )
             size += len(draft.body) + 40
@@ -93,10 +101,17 @@ class SqliteEventLog:
         sql = f"SELECT {_COLUMNS} FROM record WHERE offset > ?{where} ORDER BY offset LIMIT ?"
         for path in self._paths_from(after + 1):
             rows = self._connection(path).execute(sql, (after, limit - len(found))).fetchall()
-            found += [Record(*row) for row in rows]
+            found += [self._record(row) for row in rows]
             if len(found) >= limit:
                 break
         return found
+
+    def read_kind(self, kind: str) -> Iterator[Record]:
+        """Yield all records of a kind, in order: a walk through the whole log."""
+        self._look_for_files()
+        sql = f"SELECT {_COLUMNS} FROM record WHERE kind = ? ORDER BY offset"
+        for _, path in self._files:
+            yield from map(self._record, self._connection(path).execute(sql, (kind,)))
 
     def dedups_since(self, now: int) -> Iterator[tuple[int, int]]:
         """Yield stamps and deduplication keys, newest first; see the port."""
@@ -160,8 +175,9 @@ class SqliteEventLog:
         return int(count), int(size)
 
     @staticmethod
-    def replace_body(path: Path, offset: int, body: bytes) -> None:
-        """Write another body over a record's; see `make_stubs`."""
+    def replace_body(path: Path, offset: int, kind: str, body: bytes) -> None:
+        """Write another body of today's form over a record's; see `make_stubs`."""
+        body = written(kind, body)
         connection = connect(path, synchronous="FULL")
         try:
             connection.execute("PRAGMA secure_delete=ON")
@@ -190,6 +206,11 @@ class SqliteEventLog:
         for connection in self._connections.values():
             connection.close()
         self._connections.clear()
+
+    def _record(self, row: tuple[int, int, int, str, int, bytes]) -> Record:
+        offset, partition, now, kind, profile_id, body = row
+        body = present(kind, body, self._chains)
+        return Record(offset, partition, now, kind, profile_id, body)
 
     def _read_end(self) -> int:
         self._look_for_files()

@@ -92,6 +92,22 @@ def is_bot(text: str) -> bool:
     return _PROGRAM.search(text) is not None or _read(text).device.family == "Spider"
 
 
+def is_browser(text: str) -> bool:
+    """Say whether a user agent is that of a browser that somebody sits before.
+
+    All browsers call themselves Mozilla (older ones Opera); the libraries of servers and apps do
+    not, and what does and is a bot is none.
+
+    Example:
+        >>> is_browser("Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0")
+        True
+        >>> is_browser("okhttp/4.12"), is_browser("Mozilla/5.0 (compatible; bingbot/2.0)")
+        (False, False)
+    """
+    is_said = text.startswith(("Mozilla/", "Opera/")) and len(text) <= _LENGTH_MAX
+    return is_said and not is_bot(text)
+
+
 def device_type(text: str) -> str | None:
     """Return `desktop`, `mobile`, `tablet` or `tv`, None where a user agent does not tell."""
     text = text[:_LENGTH_MAX]

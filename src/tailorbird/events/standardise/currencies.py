@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import cache, lru_cache
+from typing import Any
 
 from tailorbird.events.event import Event
 from tailorbird.events.standardise.step import TEXT_LENGTH_MAX, Surroundings, Unfit
@@ -46,23 +47,36 @@ def _codes() -> dict[str, str]:
     return {**names, **codes}
 
 
+CURRENCIES = frozenset({"currency", "products"})
+
 # Codes found to be standard; there are fewer than two hundred.
 _fine: set[str] = set()
 
 
 def standardise_currency(event: Event, at: Surroundings) -> bool:
-    """Standardise `currency` of properties and traits."""
-    given = event.properties.get("currency")
+    """Standardise `currency` of properties and traits, and of each of `products`."""
+    properties = event.properties
+    is_concerned = "currency" in properties and _standardise(properties, "currency", at)
+    products = properties.get("products")
+    if products.__class__ is list:
+        for index, item in enumerate(products):
+            if item.__class__ is dict and "currency" in item:
+                is_concerned |= _standardise(item, f"products.{index}.currency", at)
+    return is_concerned
+
+
+def _standardise(part: dict[str, Any], place: str, at: Surroundings) -> bool:
+    given = part["currency"]
     if given.__class__ is str and given in _fine:
         return True
     if given is None or given == "":
         return False
     found = currency(given) if isinstance(given, str) else None
     if found is None:
-        at.mark("currency", Unfit.UNKNOWN_CURRENCY)
+        at.mark(place, Unfit.UNKNOWN_CURRENCY)
     elif found != given:
-        at.replaced("currency", given)
-        event.properties["currency"] = found
+        at.replaced(place, given)
+        part["currency"] = found
     else:
         _fine.add(found)
     return True

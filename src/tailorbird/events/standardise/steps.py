@@ -5,8 +5,9 @@ from __future__ import annotations
 from tailorbird.events.event import Event
 from tailorbird.events.refusal import Refusal
 from tailorbird.events.standardise.agents import standardise_agent
+from tailorbird.events.standardise.commerce import EVENTS, standardise_commerce
 from tailorbird.events.standardise.countries import COUNTRIES, standardise_country
-from tailorbird.events.standardise.currencies import standardise_currency
+from tailorbird.events.standardise.currencies import CURRENCIES, standardise_currency
 from tailorbird.events.standardise.dates import DATES, INSTANTS, standardise_dates
 from tailorbird.events.standardise.emails import standardise_email
 from tailorbird.events.standardise.hours import tell_hour
@@ -25,10 +26,11 @@ _TRAITS = frozenset({"identify", "group"})
 
 STEPS: tuple[Step, ...] = (
     Step("name", standardise_name, Part.NAME, frozenset(ALIASES), frozenset({"track"})),
+    Step("commerce", standardise_commerce, Part.NAME, EVENTS, frozenset({"track"})),
     Step("email", standardise_email, Part.PROPERTIES, frozenset({"email"})),
     Step("country", standardise_country, Part.PROPERTIES, COUNTRIES, _TRAITS),
     Step("phone", standardise_phone, Part.PROPERTIES, frozenset({"phone"})),  # reads the country
-    Step("currency", standardise_currency, Part.PROPERTIES, frozenset({"currency"})),
+    Step("currency", standardise_currency, Part.PROPERTIES, CURRENCIES),
     Step("date", standardise_dates, Part.PROPERTIES, frozenset((*DATES, *INSTANTS)), _TRAITS),
     Step(
         "own_time_zone", standardise_own_time_zone, Part.PROPERTIES, ZONE, frozenset({"identify"})

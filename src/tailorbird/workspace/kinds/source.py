@@ -19,7 +19,7 @@ from tailorbird.workspace.definitions import (
     MessageMap,
     SourceDefinition,
 )
-from tailorbird.workspace.expressions import note_expression_error
+from tailorbird.workspace.expressions import FILTER, Expression, note_expression_error
 from tailorbird.workspace.sections import Scalar, Section, compose
 from tailorbird.workspace.source import Source
 
@@ -97,6 +97,30 @@ def read_source(source: Source, name: str) -> SourceDefinition | None:
         encoding=section.choice("encoding", ("hex", "base64"), "hex"),
         tolerance_seconds=_seconds(section, "tolerance", 300),
     )
+
+
+def source_expressions(source: Source) -> list[Expression]:
+    """Return the expressions of a source without errors; plain paths of its map are none."""
+    root = compose(source)
+    if root is None:
+        return []
+    section = Section(source, root, "a source", KEYS)
+    scalars = [section.scalar("when")]
+    inner = section.section("map", "a map", MAP_KEYS)
+    for key in MAP_KEYS if inner is not None else ():
+        assert inner is not None
+        if not inner.is_mapping(key):
+            scalars.append(inner.scalar(key))
+            continue
+        named = [node for _, node in inner.open_mapping(key)]
+        scalars += [Scalar(source, one) for one in named if isinstance(one, yaml.ScalarNode)]
+    return [
+        Expression(node=node, text=one.value.strip(), scalar=one, place=FILTER, event="message")
+        for one in scalars
+        if one is not None
+        and not isinstance(_value(one), FieldPath)
+        and (node := _parsed(one)) is not None
+    ]
 
 
 def placeholders(text: str) -> list[str]:

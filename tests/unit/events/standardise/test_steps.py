@@ -11,7 +11,7 @@ from tailorbird.events import standardise as st
 from tailorbird.events.event import Event
 from tailorbird.events.refusal import Refusal
 from tailorbird.events.standardise.names import ALIASES, ECOMMERCE
-from tailorbird.events.standardise.plans import Demand, Expectation, Expected
+from tailorbird.events.standardise.plans import Demand, Expectation, Expected, Plan
 
 AT = parse_micros("2026-03-01T12:20:00Z")
 PLACE = {"country_code": "JP", "city": "Tokyo", "timezone": "Asia/Tokyo"}
@@ -315,3 +315,62 @@ def test_refusals_leave_nothing_for_the_next_event() -> None:
     good = event(properties={"email": "ada@shop.example"})
     assert st.standardise(good, surroundings) is None
     assert (good.as_sent, good.unfit) == (None, None)
+
+
+def bought(properties: dict[str, Any], name: str = "completed_order", **given: Any) -> Event:
+    made = event("track", name=name, properties=properties)
+    assert st.standardise(made, around(**given)) is None
+    return made
+
+
+def test_an_order_of_the_first_specification_gets_todays_names_beside() -> None:
+    made = bought({"orderId": "o1", "products": [{"id": "p1", "imageUrl": "u"}, {"productId": 7}]})
+    assert made.name == "order_completed"
+    assert made.properties == {
+        "orderId": "o1",
+        "order_id": "o1",
+        "products": [
+            {"id": "p1", "product_id": "p1", "imageUrl": "u", "image_url": "u"},
+            {"productId": 7, "product_id": 7},
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("viewed_product", "product_id"),
+        ("added_product", "product_id"),
+        ("removed_product", "product_id"),
+        ("product_added", "product_id"),
+        ("added_wishlist_product_to_cart", "product_id"),
+        ("completed_order", "order_id"),
+        ("viewed_promotion", "promotion_id"),
+    ],
+)
+def test_an_id_is_that_of_what_the_event_is_about(name: str, key: str) -> None:
+    assert bought({"id": "x"}, name).properties == {"id": "x", key: "x"}
+
+
+@pytest.mark.parametrize("name", ["viewed_product_category", "viewed_cart", "hat_tried_on"])
+def test_an_id_of_another_thing_stays_alone(name: str) -> None:
+    assert bought({"id": "x"}, name).properties == {"id": "x"}
+
+
+def test_what_is_there_by_todays_name_wins() -> None:
+    made = bought({"id": "old", "product_id": "new"}, "product_viewed")
+    assert made.properties == {"id": "old", "product_id": "new"}
+
+
+def test_a_former_name_that_the_plan_lists_stays_alone() -> None:
+    expected = Expectation(properties=(Expected("orderId", "string"),), refuses_unknown=True)
+    plan = Plan(events={"order_completed": expected})
+    assert bought({"orderId": "o1"}, "order_completed", plan=plan).properties == {"orderId": "o1"}
+
+
+def test_each_product_has_its_currency() -> None:
+    products = [{"currency": "eur"}, {"currency": "CHF"}, {"currency": "$"}, 7, {"price": 1}]
+    made = bought({"products": products, "currency": "€"}, "order_completed")
+    assert [one["currency"] for one in made.properties["products"][:3]] == ["EUR", "CHF", "$"]
+    assert made.as_sent == {"currency": "€", "products.0.currency": "eur"}
+    assert made.unfit == {"products.2.currency": "unknown_currency"}

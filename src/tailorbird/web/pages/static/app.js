@@ -1,5 +1,5 @@
 // The live page: a few views over the control API, no library. Addresses are #/, #/people/REF,
-// #/segments/NAME, #/mails, #/mails/ID, #/refused, #/refused/RULE/FIELD/SOURCE.
+// #/segments/NAME, #/mails, #/mails/ID, #/events, #/refused, #/refused/RULE/FIELD/SOURCE.
 
 const page = document.getElementById("page");
 const history = new Map(); // segment -> sizes seen, for the small curves
@@ -247,6 +247,22 @@ async function mend(form, way) {
 
 const pretty = (raw) => { try { return JSON.stringify(JSON.parse(raw), null, 2); } catch { return raw; } };
 
+const PLAN = { unknown: "not in the plan", planned: "in the plan", watch: "watched", type: "typed", demand: "demanded", forbid: "forbidden" };
+const planTag = (plan) => `<span class="tag ${plan === "unknown" || plan === "forbid" ? "no" : "sent"}">${PLAN[plan] ?? text(plan)}</span>`;
+
+async function events(visit) {
+  const [status, found] = await Promise.all([ask("/v1/status"), ask("/v1/learned")]);
+  banners(status);
+  const part = (p) => `<tr><td><span class="mono">${text(p.name)}</span></td><td class="small">${text(p.types.join(", ") || "always empty")}</td><td>${planTag(p.plan)}</td><td class="n small soft">${p.unfitting ? `${number(p.unfitting)} do not fit` : ""}</td></tr>`;
+  const event = (e) => `<section class="card w12"><h2>${text(e.event.replaceAll("_", " "))} ${planTag(e.plan)}</h2>
+    <p class="small soft">${number(e.count)} came, the first ${moment(e.first_at)}, the last ${moment(e.last_at)}.</p>
+    ${e.properties.length ? `<table class="stack"><tr><th>Property</th><th>Types</th><th>Plan</th><th class="n"></th></tr>${e.properties.map(part).join("")}</table>` : '<p class="small soft">It brings no properties.</p>'}</section>`;
+  draw(visit, `<h1>Events</h1><p class="lead">What came, with its properties; what the tracking plan in schema.yaml does not list comes first. Values are not kept.</p>
+  ${found.schema ? '<p><button data-schema>What to add to schema.yaml</button></p>' : ""}
+  <pre class="card mono" id="schema" tabindex="0" aria-label="What to add to schema.yaml" hidden>${text(found.schema)}</pre>
+  <div class="grid">${found.events.length ? found.events.map(event).join("") : '<p class="empty w12">No events yet. They appear here as senders call.</p>'}</div>`);
+}
+
 function draw(visit, html) {
   if (visit !== shown || html === drawn) return;
   const focused = page.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
@@ -276,6 +292,7 @@ async function show(isUpdate) {
     else if (view === "refused") await refused(visit, rest.map(decoded));
     else if (view === "mails" && argument) await mail(visit, argument);
     else if (view === "mails") await mails(visit);
+    else if (view === "events") await events(visit);
     else await today(visit);
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
@@ -293,6 +310,11 @@ document.addEventListener("click", async (event) => {
   if (width) {
     document.getElementById("mail")?.classList.toggle("narrow", width.dataset.width === "narrow");
     for (const one of document.querySelectorAll("[data-width]")) one.classList.toggle("on", one === width);
+  }
+  if (event.target.closest("[data-schema]")) {
+    const added = document.getElementById("schema");
+    added.hidden = !added.hidden;
+    if (!added.hidden) added.focus();
   }
   const sending = event.target.closest("[data-sending]");
   if (sending) { await ask(`/v1/sending/${sending.dataset.sending}`, { method: "POST" }); show(true); }
