@@ -20,17 +20,16 @@ from hypothesis import strategies as st
 from tailorbird.base.time import DAY
 from tailorbird.language import tree
 from tailorbird.language.oracle import Known, Person, value_at
-from tailorbird.language.printer import format_expression
 from tailorbird.language.values import Value
 from tailorbird.language.warehouse.embedded import Warehouse
 from tailorbird.language.warehouse.errors import WarehouseError
 from tailorbird.language.warehouse.frame import Frame
 from tailorbird.language.warehouse.lake import write_events
-from tailorbird.language.warehouse.query import members_query, value_query
+from tailorbird.language.warehouse.query import value_query
 from tailorbird.testing import expressions, histories
 
 sys.path.insert(0, str(Path(__file__).parent))
-from test_oracle_equals_stream import (  # noqa: E402  # a neighbour, not a package
+from test_oracle_equals_stream import (  # a neighbour, not a package
     EFFORT,
     PERSON,
     likely_changes,
@@ -123,9 +122,7 @@ def assert_agreement(lake: Lake, node: tree.Node, person: Person) -> None:
         assert_same(node, value, lake.people[who], at, person)
 
 
-def answers(
-    lake: Lake, node: tree.Node, frame: Frame, person: Person
-) -> dict[Any, Value] | None:
+def answers(lake: Lake, node: tree.Node, frame: Frame, person: Person) -> dict[Any, Value] | None:
     """Ask the warehouse; None where it refuses."""
     try:
         return lake.warehouse.values(value_query(node, frame, person))
@@ -149,6 +146,4 @@ def assert_same(
     node: tree.Node, found: Value, history: Sequence[Known], at: int, person: Person
 ) -> None:
     expected = value_at(node, history, at, person)
-    assert same(found, expected), (
-        f"{found!r} is not {expected!r}: {shown(node, list(history), at)}"
-    )
+    assert same(found, expected), f"{found!r} is not {expected!r}: {shown(node, list(history), at)}"

@@ -86,9 +86,7 @@ def _row(profile: int, one: Known, columns: Mapping[str, tuple[str, ...]]) -> li
         value = _value_on(one, name)
         for facet in facets:
             is_mine = _FACET_OF.get(type(value)) == facet
-            row.append(
-                (unscaled(value) if type(value) is int else value) if is_mine else None
-            )
+            row.append((unscaled(value) if type(value) is int else value) if is_mine else None)
     return row
 
 
