@@ -152,7 +152,8 @@ class Warehouse:
     def _open_profiles(self, path: str | None, merges: str | None) -> None:
         if path is None:
             self.connection.execute(
-                f"CREATE TEMP VIEW profiles AS SELECT profile_id, {_NO_PROFILES} FROM events LIMIT 0"
+                "CREATE TEMP VIEW profiles AS"
+                f" SELECT profile_id, {_NO_PROFILES} FROM events LIMIT 0"
             )
             return
         source = f"read_parquet({_quoted(path)})"
