@@ -64,7 +64,7 @@ def make(path: str, events: int, people: int) -> None:
                 '{{"category":"' || category || '","price":' || price || '}}' AS properties,
                 '{{}}' AS context, category AS category__text, price AS price__number
             FROM (SELECT (pow(random(), 8) * {people})::BIGINT AS profile_id, n, random() AS d,
-                make_timestamp({NOW} - 7776000000000 + (n * 7776000000000 // {events})) AS stamp,
+                make_timestamp({NOW} - 7776000000000 + n * (7776000000000 // {events})) AS stamp,
                 'c' || (random() * 50)::INTEGER AS category,
                 (random() * 10000)::INTEGER::DECIMAL(22, 9) * 0.01 AS price
                 FROM range({events}) AS r(n))

@@ -37,7 +37,7 @@ from test_oracle_equals_stream import (  # a neighbour, not a package
     shown,
 )
 
-PEOPLE = 150
+PEOPLE = 60
 INSTANTS = 4  # of each person
 _SETTINGS = settings(
     deadline=None,
@@ -80,20 +80,20 @@ def drawn_people(strategy: st.SearchStrategy[list[Known]]) -> dict[int, list[Kno
     return dict(enumerate(drawn))
 
 
-@settings(_SETTINGS, max_examples=120 * EFFORT)
+@settings(_SETTINGS, max_examples=60 * EFFORT)
 @given(node=expressions.conditions)
 def test_conditions_agree(lake: Lake, node: tree.Node) -> None:
     assert_agreement(lake, node, BARE)
 
 
-@settings(_SETTINGS, max_examples=60 * EFFORT)
+@settings(_SETTINGS, max_examples=40 * EFFORT)
 @given(node=expressions.numeric | expressions.value_edges)
 def test_values_agree(lake: Lake, node: tree.Node) -> None:
     assert_agreement(lake, node, BARE)
 
 
 @pytest.mark.parametrize("cap", [1, 2, 3])
-@settings(_SETTINGS, max_examples=25 * EFFORT)
+@settings(_SETTINGS, max_examples=12 * EFFORT)
 @given(node=expressions.expressions)
 def test_values_agree_under_a_small_cap(lake: Lake, cap: int, node: tree.Node) -> None:
     assert_agreement(lake, node, replace(BARE, latest_cap=cap))
