@@ -40,8 +40,8 @@ written `__`. It must hold no lists. Queries then read these columns instead of 
 in the files once each: removing repeated messages is the collector's work.
 
 Profiles have `profile_id`, and `traits`, `context`, `predictions`, `clusters` (JSON) and
-`timezone`, which all lose to any event. Merges have `profile_id` and `survivor_id`, the profile that it is now
-part of; they count for all instants.
+`timezone`, which all lose to any event. Merges have `profile_id` and `survivor_id`, the profile
+that it is now part of; they count for all instants.
 
 ## Constructs
 
