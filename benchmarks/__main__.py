@@ -16,6 +16,7 @@ NAMES = (
     "ingest",
     "post_to_membership",
     "idle_memory",
+    "preview",
     "soak",
 )
 

@@ -7,6 +7,7 @@ from tailorbird.language.printer import format_duration, format_expression
 from tailorbird.language.scope import References, Scope, references
 from tailorbird.language.syntax_tree import from_json, semantic_hash, to_json
 from tailorbird.language.types import check
+from tailorbird.language.warehouse.api import evaluate_warehouse
 
 __all__ = [
     "ExpressionError",
@@ -16,6 +17,7 @@ __all__ = [
     "check",
     "evaluate",
     "evaluate_streaming",
+    "evaluate_warehouse",
     "format_duration",
     "format_expression",
     "from_json",

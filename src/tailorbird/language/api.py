@@ -69,7 +69,7 @@ def evaluate(text: str, events: Events, now: Instant, **given: Unpack[Given]) ->
         >>> evaluate("count(order_completed within 30d)", orders, "2026-02-01")
         1
     """
-    node, person = _read(text, given)
+    node, person = read_question(text, given)
     return plain(value_at(node, read_history(events), read_instant(now, "now"), person))
 
 
@@ -79,7 +79,7 @@ def evaluate_streaming(text: str, events: Events, now: Instant, **given: Unpack[
     Events are fed in list order, each at the running maximum of what is known; those known after
     `now` are not fed.
     """
-    node, person = _read(text, given)
+    node, person = read_question(text, given)
     until = read_instant(now, "now")
     stream = Stream(node, person)
     clock = EARLIEST
@@ -108,7 +108,7 @@ def changes(
         ExpressionError: the expression is wrong, or its value changes all the time.
         ValueError: an argument cannot be read.
     """
-    node, person = _read(text, given)
+    node, person = read_question(text, given)
     if is_gliding(node, Scope(scores=person.scores, interests=person.interests)):
         raise ExpressionError(
             "the value changes all the time",
@@ -138,7 +138,8 @@ def plain(value: Value) -> Any:
     return unscaled(value) if type(value) is int else value
 
 
-def _read(text: str, given: Given) -> tuple[tree.Node, Person]:
+def read_question(text: str, given: Given) -> tuple[tree.Node, Person]:
+    """Return the checked tree and what is given beside the events; raises as `evaluate` does."""
     unknown = sorted(set(given) - set(Given.__annotations__))
     if unknown:
         known = ", ".join(Given.__annotations__)

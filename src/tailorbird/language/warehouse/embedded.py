@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Iterable, Sequence
+from decimal import Context, Decimal
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -12,7 +12,7 @@ from zoneinfo import available_timezones
 
 import duckdb
 
-from tailorbird.base.numbers import scaled
+from tailorbird.base.numbers import PLACES
 from tailorbird.language.calendar import is_zone
 from tailorbird.language.values import Lapse, Moment, Value, from_json
 from tailorbird.language.warehouse.errors import WarehouseError
@@ -37,6 +37,8 @@ _PROFILES = {
 }
 _NO_PROFILES = ", ".join(f"CAST(NULL AS {kind}) AS {name}" for name, kind in _PROFILES.items())
 _JSON = ("properties", "context", "traits", "predictions", "clusters")
+
+_EXACT = Context(prec=60)
 
 # The key of an answer: a profile, or a profile with the instant that was asked for.
 Answers = dict[Any, Value]
@@ -96,19 +98,26 @@ class Warehouse:
             WarehouseError: a number leaves the 29 digits that the engine has for it, or data lie
                 in a form that is not read.
         """
+        rows = self._rows(query.text())
+        first = len(rows[0]) - len(query.facets) if rows else 0
+        return {
+            row[0] if first == 1 else row[:first]: _value_of(query.facets, row[first:])
+            for row in rows
+        }
+
+    def count(self, query: Query) -> int:
+        """Return how many rows a query has: of `members_query`, how many members there are."""
+        return int(self._rows(f"SELECT count(*) FROM ({query.text()})")[0][0])
+
+    def _rows(self, text: str) -> list[tuple[Any, ...]]:
         try:
-            rows = self.connection.execute(query.text()).fetchall()
+            return self.connection.execute(text).fetchall()
         except (duckdb.OutOfRangeException, duckdb.ConversionException) as error:
             raise WarehouseError(
                 "a number is too large for the warehouse, which counts to 1e29; divide it first"
             ) from error
         except duckdb.InvalidInputException as error:
             raise WarehouseError(str(error).split("tailorbird: ")[-1]) from error
-        first = len(rows[0]) - len(query.facets) if rows else 0
-        return {
-            row[0] if first == 1 else row[:first]: _value_of(query.facets, row[first:])
-            for row in rows
-        }
 
     def _open_events(self, path: str, merges: str | None) -> dict[str, tuple[str, ...]]:
         source = f"read_parquet({_quoted(path)})"
@@ -119,7 +128,9 @@ class Warehouse:
         parts = ["e.timestamp", "e.event"]
         for name, default in _EVENTS_DEFAULTS.items():
             as_json = "::JSON" if name in _JSON else ""
-            parts.append(f"e.{name}{as_json} AS {name}" if name in columns else f"{default} AS {name}")
+            parts.append(
+                f"e.{name}{as_json} AS {name}" if name in columns else f"{default} AS {name}"
+            )
         promoted: dict[str, tuple[str, ...]] = {}
         for name in columns:
             stem, _, facet = name.rpartition("__")
@@ -141,7 +152,8 @@ class Warehouse:
     def _open_profiles(self, path: str | None, merges: str | None) -> None:
         if path is None:
             self.connection.execute(
-                f"CREATE TEMP VIEW profiles AS SELECT profile_id, {_NO_PROFILES} FROM events LIMIT 0"
+                "CREATE TEMP VIEW profiles AS"
+                f" SELECT profile_id, {_NO_PROFILES} FROM events LIMIT 0"
             )
             return
         source = f"read_parquet({_quoted(path)})"
@@ -196,7 +208,7 @@ def _value_of(names: Sequence[str], columns: Sequence[Any]) -> Value:
             continue
         match name:
             case "number":
-                return int(Decimal(found).scaleb(9))
+                return int(Decimal(found).scaleb(PLACES, _EXACT))
             case "moment":
                 return Moment(found)
             case "lapse":

@@ -52,11 +52,13 @@ class Frame:
         if self.now is not None:
             found = exp.select(sql.column("profile_id", "e")).from_(_table("events", "e"))
             return found.where(sql.compare("<=", sql.column("known_at", "e"), _stamp(self.now)))
-        asked_at = sql.column("asked_at", "q")
-        is_known = sql.compare("<=", sql.column("known_at", "e"), sql.call("instant", asked_at))
-        is_mine = sql.compare("=", sql.column("profile_id", "q"), sql.column("profile_id", "e"))
-        found = exp.select(sql.column("profile_id", "e"), asked_at).from_(_table("events", "e"))
-        return found.join(_table("asked", "q"), on=is_mine).where(is_known)
+        asked_at = sql.column("asked_at", "a")
+        is_known = sql.compare("<=", sql.column("known_at", "k"), sql.call("instant", asked_at))
+        is_mine = sql.compare("=", sql.column("profile_id", "a"), sql.column("profile_id", "k"))
+        known = exp.select(asked_at, exp.Column(this=exp.Star(), table=exp.to_identifier("k")))
+        known = known.from_(_table("events", "k"))
+        known = known.join(_table("asked", "a"), on=is_mine).where(is_known)
+        return exp.select(*self.key_columns("e")).from_(known.subquery("e"))
 
     def is_inside(self, window: Duration | None) -> Sql:
         """Ask whether an event's window reaches beyond the instant of asking."""
@@ -66,7 +68,7 @@ class Frame:
         if self.now is not None:
             # A bound on the column itself: whole files and row groups are passed over.
             return sql.compare(">=", at, _stamp(earliest_inside(window, self.now)))
-        asked_at = sql.column("asked_at", "q")
+        asked_at = sql.column("asked_at", "e")
         if window.months:
             end = sql.call("after_months", sql.call("micros", at), sql.integer(window.months))
             return sql.compare("<", asked_at, end)

@@ -31,6 +31,7 @@ class Tables:
     """The tables that a query is made of, each once, by name."""
 
     selects: dict[str, exp.Query] = field(default_factory=dict)
+    asked_for: list[str] = field(default_factory=list)
     _names: dict[object, str] = field(default_factory=dict)
 
     def keep(self, what: object, make: Callable[[], exp.Query]) -> str:
@@ -39,6 +40,7 @@ class Tables:
             select = make()
             self._names[what] = f"h{len(self._names) + 1}"
             self.selects[self._names[what]] = select
+        self.asked_for.append(self._names[what])
         return self._names[what]
 
 

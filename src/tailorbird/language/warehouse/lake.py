@@ -17,6 +17,8 @@ from tailorbird.language.warehouse.errors import WarehouseError
 
 _FACET_OF = {str: "text", bool: "truth", int: "number"}
 _KIND_OF = {"text": "VARCHAR", "truth": "BOOLEAN", "number": "DECIMAL(22, 9)"}
+# There, and no number of the language: as infinity is.
+_TOO_LARGE = 1e300
 _COLUMNS = (
     "profile_id BIGINT, known_at TIMESTAMP, timestamp TIMESTAMP, event_order BIGINT,"
     " event VARCHAR, type VARCHAR, properties VARCHAR, context VARCHAR"
@@ -59,7 +61,7 @@ def write_events(
 
 
 def to_text(value: Any) -> str:
-    """Write JSON as the lake keeps it; what is no number of JSON is null."""
+    """Write JSON as the lake keeps it; infinity, which JSON has not, as a number out of range."""
     return json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":"))
 
 
@@ -86,9 +88,7 @@ def _row(profile: int, one: Known, columns: Mapping[str, tuple[str, ...]]) -> li
         value = _value_on(one, name)
         for facet in facets:
             is_mine = _FACET_OF.get(type(value)) == facet
-            row.append(
-                (unscaled(value) if type(value) is int else value) if is_mine else None
-            )
+            row.append((unscaled(value) if type(value) is int else value) if is_mine else None)
     return row
 
 
@@ -99,7 +99,7 @@ def _value_on(one: Known, name: str) -> Value:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
-        return None
+        return _TOO_LARGE
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

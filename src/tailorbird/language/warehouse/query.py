@@ -12,9 +12,10 @@ from sqlglot import exp
 
 from tailorbird.language import tree
 from tailorbird.language.needs import PointsScore
-from tailorbird.language.oracle import Person
+from tailorbird.language.oracle import Person, value_at
 from tailorbird.language.oracle_history import cap_of
 from tailorbird.language.values import Moment, from_json, lookup
+from tailorbird.language.walk import children
 from tailorbird.language.warehouse import facets, sql
 from tailorbird.language.warehouse.conditions import Conditions
 from tailorbird.language.warehouse.errors import WarehouseError
@@ -56,8 +57,38 @@ def members_query(node: tree.Node, frame: Frame, person: Person) -> Query:
         WarehouseError: the expression holds something that a warehouse cannot be asked.
     """
     compiler = _Compiler(frame, person)
-    truth = compiler.truth(node)
-    return Query(select=compiler.select_of({}).where(truth), facets=())
+    parts = node.parts if isinstance(node, tree.And) else (node,)
+    truths: list[Sql] = []
+    base: tuple[str, ...] = ()
+    for part in parts:
+        before = len(compiler.tables.asked_for)
+        truths.append(compiler.truth(part))
+        if not base and frame.now is not None and _needs_history(part, frame.now, person):
+            base = tuple(dict.fromkeys(compiler.tables.asked_for[before:]))
+    select = compiler.select_of({}, base)
+    return Query(select=select.where(sql.both(*truths)), facets=())
+
+
+_OF_HISTORY = (
+    tree.Aggregate, tree.And, tree.Between, tree.Boolean, tree.Compare, tree.DurationValue, tree.In,
+    tree.Instant, tree.Negate, tree.Arithmetic, tree.Not, tree.Number, tree.Or, tree.IsNull,
+    tree.Text,
+)  # fmt: skip
+
+
+def _needs_history(node: tree.Node, now: int, person: Person) -> bool:
+    """Say whether a condition that asks the history alone is false of who has none.
+
+    Then only those with a row in one of its tables can be members.
+    """
+    stack = [node]
+    while stack:
+        one = stack.pop()
+        if not isinstance(one, _OF_HISTORY):
+            return False
+        if not isinstance(one, tree.Aggregate):
+            stack.extend(children(one))
+    return value_at(node, [], now, person) is False
 
 
 class _Compiler(Conditions):
@@ -74,16 +105,21 @@ class _Compiler(Conditions):
         self._has_zones: Sql | None = None
         self._asking: tuple[tuple[str, str], ...] = ()
 
-    def select_of(self, columns: Mapping[str, Sql]) -> exp.Select:
-        """Return the query of some columns, with all tables that they read."""
-        keys = self.frame.key_columns("q")
-        found = exp.select(*keys).from_(_table("asked", "q"))
+    def select_of(self, columns: Mapping[str, Sql], base: Sequence[str] = ()) -> exp.Select:
+        """Return the query of some columns, with all tables that they read.
+
+        With a base only those are asked who have a row in one of these tables.
+        """
+        alias = base[0] if len(base) == 1 else "q"
+        keys = self.frame.key_columns(alias)
+        found = exp.select(*keys).from_(self._asked(base))
         found = found.select(*(sql.named(value, name) for name, value in columns.items()))
         for name, select in self.tables.selects.items():
-            same = [sql.compare("=", sql.column(k, name), sql.column(k, "q"))
-                    for k in self.frame.keys]  # fmt: skip
             found = found.with_(name, as_=select, copy=False)
-            found = found.join(_table(name, name), on=sql.both(*same), join_type="left")
+            if name != alias:
+                mine = zip(self.frame.key_columns(name), keys, strict=True)
+                same = (sql.compare("=", one, key) for one, key in mine)
+                found = found.join(_table(name, name), on=sql.both(*same), join_type="left")
         if self._has_profiles:
             is_mine = sql.compare("=", sql.column("profile_id", "p"), keys[0])
             found = found.join(_table("profiles", "p"), on=is_mine, join_type="left")
@@ -91,6 +127,14 @@ class _Compiler(Conditions):
             is_named = sql.compare("=", sql.column("name", "z"), self._has_zones)
             found = found.join(_table("zones", "z"), on=is_named, join_type="left")
         return found
+
+    def _asked(self, base: Sequence[str]) -> Sql:
+        if not base:
+            return _table("asked", "q")
+        if len(base) == 1:
+            return _table(base[0], base[0])
+        parts = [exp.select(*self.frame.key_columns(n)).from_(_table(n, n)) for n in base]
+        return exp.union(*parts).subquery("q")
 
     # -- aggregates ------------------------------------------------------------------------------
 

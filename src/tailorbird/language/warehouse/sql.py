@@ -8,10 +8,8 @@ from sqlglot import exp
 
 from tailorbird.base.numbers import PLACES, SCALE
 
-Sql = exp.Expression
-MICROS = "BIGINT"
+Sql = exp.Expr
 NUMBER = exp.DataType.build("DECIMAL(38, 9)")
-INTEGER = exp.DataType.build("BIGINT")
 _COMPARISONS: dict[str, type[exp.Binary]] = {
     "=": exp.EQ,
     "!=": exp.NEQ,
