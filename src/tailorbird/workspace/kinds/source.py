@@ -186,7 +186,7 @@ def _read_when(section: Section) -> tree.Node | None:
     scalar = section.scalar("when")
     if scalar is None:
         return None
-    node = _parsed(scalar)
+    node = read_map_expression(scalar)
     if node is not None and not is_condition(node):
         scalar.note("this is no condition", "For example `when: test = false`.")
     return node
@@ -238,10 +238,11 @@ def _value(scalar: Scalar) -> MapValue | None:
     text = scalar.value.strip()
     if _PATH.fullmatch(text) and text not in _CONSTANTS:
         return FieldPath(parts=tuple(text.split(".")))
-    return _parsed(scalar)
+    return read_map_expression(scalar)
 
 
-def _parsed(scalar: Scalar) -> tree.Node | None:
+def read_map_expression(scalar: Scalar) -> tree.Node | None:
+    """Read an expression about one message or row; what is wrong is noted."""
     try:
         node = parse(scalar.value, in_where=True)
     except ExpressionError as error:
