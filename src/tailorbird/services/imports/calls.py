@@ -15,7 +15,6 @@ from tailorbird.base.hashing import hash_text
 from tailorbird.base.names import snake_case
 from tailorbird.events.refusal import Refusal, Rule
 from tailorbird.ports.table import Row
-from tailorbird.services.imports import values
 from tailorbird.services.imports.mapping import (
     EVENTS,
     PROOF_KEYS,
@@ -29,7 +28,7 @@ Call = dict[str, Any]
 BOUNCED, COMPLAINED = "bounced", "complained"
 _KEY_OF = {"user_id": "userId", "anonymous_id": "anonymousId"}
 _SUPPRESSING = {BOUNCED: "email_bounced", COMPLAINED: "email_marked_as_spam"}
-_encode = msgspec.json.Encoder(order="sorted").encode
+_encode = msgspec.json.Encoder(order="sorted", enc_hook=str).encode
 
 
 def calls_of(mapping: ImportMapping, row: Row) -> list[Call] | Refusal:
@@ -181,9 +180,9 @@ def _field(mapping: ImportMapping, key: str, cells: Cells) -> Any:
 
 def _message_id(mapping: ImportMapping, row: Row) -> str:
     """Return the row's own id, or one by its key columns, or by all of it."""
-    given = [values.plain(row.values.get(column)) for column in mapping.message_id]
+    given = [row.values.get(column) for column in mapping.message_id]
     if len(given) == 1 and given[0] not in (None, ""):
         return str(given[0])
-    content = given if any(one not in (None, "") for one in given) else values.plain(row.values)
+    content = given if any(one not in (None, "") for one in given) else row.values
     place = row.number if mapping.counts_same_rows else 0
     return f"import-{hash_text('import', mapping.kind, _encode(content), place)}"

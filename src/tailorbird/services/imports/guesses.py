@@ -72,6 +72,10 @@ def guess(found: Sequence[Any]) -> Guess:
     if len(texts) < len(present):
         return Guess(type=_native(present), share=1.0, filled=filled, distinct=distinct)
     texts = [one.strip() for one in texts]
+    if all(len(one) == 8 and one.isdecimal() for one in texts):
+        days = _instants(texts, filled)
+        if days is not None:
+            return days
     for name, is_one in _KINDS:
         share = sum(map(is_one, texts)) / len(texts)
         if share >= SHARE_MIN:
@@ -122,10 +126,11 @@ def _instants(texts: Sequence[str], filled: float) -> Guess | None:
         read = values.timestamp(form)
         good = sum(_is_instant(read, text) for text in texts)
         if good / len(texts) >= SHARE_MIN:
+            later = FORMS[FORMS.index(form) + 1 :] if form else ()
             others = tuple(
                 other
-                for other in FORMS[FORMS.index(form) + 1 :]
-                if form and all(_is_instant(values.timestamp(other), text) for text in texts[:200])
+                for other in later
+                if all(_is_instant(values.timestamp(other), text) for text in texts[:200])
             )
             return Guess(
                 type="timestamp",

@@ -41,6 +41,7 @@ KEYS = (
     *(*_OPEN, "context", "others", "consent", "suppressed"),
 )
 _PATH = re.compile(r"[A-Za-z_$][A-Za-z0-9_$-]*(\.[A-Za-z0-9_$-]+)*")
+_CONSTANT = re.compile(r"'[^'\\]*'")
 _WORDS = ("true", "false", "null", "now")
 _UTC = "UTC"
 
@@ -229,6 +230,8 @@ class _Reading:
             return partial(_cell, text)
         if text not in _WORDS and _PATH.fullmatch(text):
             return self._path(scalar, text)
+        if _CONSTANT.fullmatch(text):
+            return partial(_constant, text[1:-1])
         node = read_map_expression(scalar)
         return None if node is None else partial(_asked, node)
 
@@ -367,6 +370,10 @@ class _Reading:
             )
             return None
         return values.timestamp("" if form == "iso" else form, zone_of(zone))
+
+
+def _constant(value: str, cells: Cells) -> str:
+    return value
 
 
 def _cell(column: str, cells: Cells) -> Any:

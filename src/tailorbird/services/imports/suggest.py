@@ -37,7 +37,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "call": ("type",),
     "context": ("context",),
 }
-_PEOPLE_IDS = ("id", "unique_id", "rec_id")
+_PEOPLE_IDS = ("id", "unique_id", "rec_id", "row_id")
 _PEOPLE_TIMES = ("updated_at", "last_changed", "modified_at", "timestamp")
 _TRAITS: Mapping[str, tuple[str, ...]] = {
     "email": ("email", "email_address", "e_mail", "mail"),
@@ -50,7 +50,7 @@ _CONSENT = (
     *("subscribed", "opt_in", "optin", "newsletter", "accepts_marketing", "marketing_consent"),
     *("email_consent", "consent", "is_subscribed"),
 )
-_ORDERS = ("invoice", "order", "revenue", "dollar", "amount", "total", "quantity", "price")
+_ORDERS = ("invoice", "order_id", "revenue", "dollar", "amount", "total")
 _STANDARD = {
     "view": "product_viewed",
     "cart": "cart_added",
@@ -217,6 +217,8 @@ class _Writer:
 
     def _type_of(self, column: str, found: Guess, is_boolean: bool) -> str:
         found = self._times.get(column, found)
+        if snake_case(column) in _TRAITS["birthday"]:
+            return ""  # a day of the calendar, no instant
         share = "" if found.share > 0.9999 else f"  # {found.share:.1%} of the values are"
         if is_boolean or found.type == "boolean":
             return f"boolean{share}"
