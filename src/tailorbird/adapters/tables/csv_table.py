@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
-from tailorbird.adapters.tables.files import content_hash, open_bytes
+from tailorbird.adapters.tables.files import READ_FAULTS, content_hash, open_bytes
 from tailorbird.adapters.tables.problem import TableProblem
 from tailorbird.ports.table import Row
 
@@ -92,7 +92,7 @@ class CsvTable:
                 except csv.Error as error:
                     yield Row(line, fault=f"this is no line of the table: {error}")
                     continue
-                except OSError as error:
+                except READ_FAULTS as error:
                     raise TableProblem(f"{self.name} cannot be read: {error}") from error
                 if is_first or not cells:
                     is_first = is_first and not cells
@@ -141,7 +141,7 @@ def _encoding_of(path: Path) -> str:
             decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         return "cp1252"
-    except OSError as error:
+    except READ_FAULTS as error:
         raise TableProblem(f"{path.name} cannot be read: {error}") from error
     return "utf-8"
 

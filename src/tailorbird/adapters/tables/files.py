@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from hashlib import blake2b
 from pathlib import Path
 from typing import IO, cast
 
 _CHUNK_BYTES = 1 << 20
+# What reading a file raises, a packed one that is damaged included.
+READ_FAULTS = (OSError, EOFError, zlib.error)
 
 
 def open_bytes(path: Path) -> IO[bytes]:

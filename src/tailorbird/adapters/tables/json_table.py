@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from tailorbird.adapters.tables.files import content_hash, open_bytes
+from tailorbird.adapters.tables.files import READ_FAULTS, content_hash, open_bytes
 from tailorbird.adapters.tables.problem import TableProblem
 from tailorbird.ports.table import Row
 
@@ -56,7 +56,7 @@ class JsonTable:
                     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                         fault = f"the line is no JSON object: {error}"
                         yield Row(number, fault=fault, raw=line.rstrip(b"\r\n"))
-        except OSError as error:
+        except READ_FAULTS as error:
             raise TableProblem(f"{self.name}:{number + 1} cannot be read: {error}") from error
 
 

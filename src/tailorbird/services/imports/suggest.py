@@ -103,7 +103,10 @@ def _kind_of(looked: _Looked) -> str:
     if looked.named(_NAMES["event"]) or looked.named(_NAMES["message_id"]):
         return EVENTS
     is_person = looked.named(_TRAITS["email"]) or looked.named(_TRAITS["birthday"])
-    return PEOPLE if is_person or not looked.named(_NAMES["timestamp"]) else EVENTS
+    has_time = looked.named(_NAMES["timestamp"]) or any(
+        found.type == "timestamp" for found in looked.guesses.values()
+    )
+    return PEOPLE if is_person or not has_time else EVENTS
 
 
 def _has_same_rows(rows: Sequence[Mapping[str, Any]]) -> bool:
