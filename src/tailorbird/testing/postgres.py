@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from pathlib import Path
 
 from tailorbird.testing.brokers.broker import BrokerMissing, free_port
@@ -18,13 +19,15 @@ _SECONDS_MAX = 60.0
 class Postgres:
     """`postgres` as a process of its own; who is root runs it as the user `postgres`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self) -> None:
         """Make its files and start it; it answers on return.
 
         Raises:
             BrokerMissing: it is not installed.
         """
-        folder.mkdir()
+        _program("initdb")
+        # Not in the test's own folder: the server's user may not look into that.
+        self._folder = folder = Path(tempfile.mkdtemp(prefix="tailorbird-postgres-"))
         self._data = folder / "data"
         self._user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
         if self._user:
@@ -61,6 +64,7 @@ class Postgres:
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._log.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _run(self, words: list[str]) -> None:
         subprocess.run([*self._user, *words], check=True, capture_output=True, cwd="/")

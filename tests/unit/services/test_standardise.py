@@ -10,8 +10,6 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from tailorbird.services.imports.mapping import read_mapping
-from tailorbird.services.imports.run import Importer, Ways
 
 from tailorbird.adapters.memory.control_store import MemoryControlStore
 from tailorbird.adapters.tables import open_file
@@ -23,6 +21,8 @@ from tailorbird.events.refusal import Refusal
 from tailorbird.events.standardise import STEPS
 from tailorbird.ports.log_writer import ACCEPTED, Answer, EventDraft
 from tailorbird.services.identity_rules import LiveRules
+from tailorbird.services.imports.mapping import read_mapping
+from tailorbird.services.imports.run import Importer, Ways
 from tailorbird.services.learned import EVENTS_MAX, LEARNED, PROPERTIES_MAX, Learned
 from tailorbird.services.standardise import (
     SHAPES_MAX,

@@ -70,8 +70,8 @@ class SqlTable:
         try:
             with engine.connect() as connection:
                 streamed = connection.execution_options(stream_results=True, yield_per=_FETCH_SIZE)
-                # As the driver takes it: a colon or per cent sign in the query means itself.
-                yield streamed.exec_driver_sql(self._sql)
+                # A colon means itself: no query of an import has parameters.
+                yield streamed.execute(sqlalchemy.text(self._sql.replace(":", r"\:")))
         except sqlalchemy.exc.SQLAlchemyError as error:
             reason = str(getattr(error, "orig", None) or error).splitlines()[0]
             raise TableProblem(f"the database answers: {reason}") from error
