@@ -33,8 +33,7 @@ ROWS = 20_000
 KILLS = 4
 FILES = {
     "tailorbird.toml": (
-        'name = "Shop"\n[sender]\naddress = "shop@shop.example"\n'
-        'postal_address = "1 High Street"\n'
+        'name = "Shop"\n[sender]\naddress = "shop@shop.example"\npostal_address = "1 High Street"\n'
     ),
     "templates/hello.html": (
         "---\nsubject: Hello\n---\n<p>Hello {{ traits.first_name }}</p>"
@@ -49,7 +48,7 @@ FILES = {
         "enter: {segment: buyers}\nsteps:\n  - {id: now, send: hello, kind: transactional}\n"
     ),
     "journeys/news.yaml": (
-        "enter: {event: page_viewed}\nkey: event.message_id\n"
+        "enter: {event: page_viewed}\nkey: event.properties.order_id\n"
         "steps:\n  - {id: now, send: hello, kind: marketing}\n"
     ),
 }
@@ -106,7 +105,7 @@ def start(host: Host) -> None:
     for index in range(2):
         host.start("engine", index)
     host.start("deliver")
-    until(lambda: (host.data / "ledger.db").is_file())
+    until(lambda: (host.data / "ledger.db").is_file(), 60)
 
 
 def bring(host: Host, capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:

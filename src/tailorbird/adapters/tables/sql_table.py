@@ -71,7 +71,8 @@ class SqlTable:
             with engine.connect() as connection:
                 streamed = connection.execution_options(stream_results=True, yield_per=_FETCH_SIZE)
                 # A colon means itself: no query of an import has parameters.
-                yield streamed.execute(sqlalchemy.text(self._sql.replace(":", r"\:")))
+                with streamed.execute(sqlalchemy.text(self._sql.replace(":", r"\:"))) as answer:
+                    yield answer
         except sqlalchemy.exc.SQLAlchemyError as error:
             reason = str(getattr(error, "orig", None) or error).splitlines()[0]
             raise TableProblem(f"the database answers: {reason}") from error
