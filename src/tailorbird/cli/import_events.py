@@ -83,7 +83,7 @@ def import_events(
     as_json
         Print a JSON object: tables with rows, counts, refusals.
     """
-    text = mapping.read_text(encoding="utf-8") if mapping is not None else ""
+    text = _text_of(mapping)
     tables = _tables(files, sql, url or os.environ.get(URL_VARIABLE, ""), str(mapping or ""), text)
     if suggest_mapping:
         output.console().file.write(suggest(tables[0], _first_rows(tables[0]), kind or ""))
@@ -108,6 +108,19 @@ def import_events(
         for report in reports:
             _show(report, is_dry=dry_run)
     return output.WRONG if any(one.counts[REFUSED] for one in reports) else output.OK
+
+
+def _text_of(mapping: Path | None) -> str:
+    if mapping is None:
+        return ""
+    try:
+        return mapping.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise output.Failure(
+            f"the mapping {mapping} cannot be read: {problem}",
+            "`--suggest` prints one to begin with.",
+            code=output.USAGE,
+        ) from problem
 
 
 def _tables(files: Sequence[str], sql: str, url: str, path: str, text: str) -> list[Table]:

@@ -57,7 +57,7 @@ class Postgres:
         import psycopg
 
         with psycopg.connect(self.url.replace("+psycopg", "")) as connection:
-            connection.execute(sql)  # type: ignore[arg-type]  # the tests' own texts
+            connection.execute(sql)
 
     def stop(self) -> None:
         """End it."""

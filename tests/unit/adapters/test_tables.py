@@ -83,7 +83,7 @@ def test_a_line_that_does_not_fit_is_told_with_its_number(tmp_path: Path) -> Non
     assert [row.number for row in found] == [2, 4, 5, 7]
     assert found[0].values == {"id": "1", "note": "two\nlines"}
     assert found[1].fault == "the line has 1 cells instead of 2"
-    assert found[2].raw == b"3,x,y"
+    assert found[2].raw == b'["3","x","y"]'
     assert found[3].values == {"id": "4", "note": "ok"}
 
 

@@ -13,6 +13,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 from tailorbird.adapters.tables.files import READ_FAULTS, content_hash, open_bytes
 from tailorbird.adapters.tables.problem import TableProblem
 from tailorbird.ports.table import Row
@@ -97,7 +99,8 @@ class CsvTable:
                 if is_first or not cells:
                     is_first = is_first and not cells
                 elif len(cells) != width:
-                    raw = self.delimiter.join(cells).encode("utf-8", "replace")
+                    # As JSON: so the erasure of a person finds their values in it.
+                    raw = msgspec.json.encode(cells)
                     fault = f"the line has {len(cells)} cells instead of {width}"
                     yield Row(line, fault=fault, raw=raw)
                 else:

@@ -60,6 +60,7 @@ _STANDARD = {
     "purchase": "order_completed",
     "transaction": "order_completed",
 }
+_FILLED_MIN = 0.9999
 _CALLS = {"track", "identify", "page", "screen", "group", "alias"}
 
 
@@ -144,6 +145,9 @@ class _Writer:
         if who is None and anonymous is None:
             out.say("No column tells whose row it is: name it here.")
             out.add("# user_id: ...")
+        if who is not None and anonymous is None and looked.guesses[who].filled < _FILLED_MIN:
+            out.say("Rows without it are refused. To leave them out instead:")
+            out.add(f"# when: {snake_case(who)} is not null")
         self._timestamp(at)
         if message is not None:
             out.add(f"message_id: {text_of(message)}")
@@ -298,7 +302,7 @@ class _Writer:
 
     def _filled(self, column: str) -> str:
         filled = self._looked.guesses[column].filled
-        return "" if filled > 0.9999 else f"  # {filled:.0%} of the rows have one"
+        return "" if filled > _FILLED_MIN else f"  # {filled:.0%} of the rows have one"
 
     def _same(self) -> str:
         return "  # rows occur that are equal in all cells" if self._is_same else ""

@@ -140,7 +140,7 @@ def test_refused_rows_are_kept_with_their_line(folder: Folder) -> None:
     details = [refusal.detail[:8] for _, refusal, _ in folder.letters.kept]
     assert details == ["a.csv:3:", "a.csv:4:", "a.csv:5:"]
     assert {source for source, _, _ in folder.letters.kept} == {"import"}
-    assert folder.letters.kept[1][2] == b"x,y"
+    assert folder.letters.kept[1][2] == b'["x","y"]'
     assert folder.brought() == ["0"]
 
 
