@@ -102,7 +102,7 @@ class ImportMapping:
         """
         cells, types = Cells(), self.types
         for column, value in row.items():
-            if value is None or (isinstance(value, str) and not value.strip()):
+            if value is None or value == "" or (value.__class__ is str and value.isspace()):
                 continue
             known = types.get(column)
             if known is None:
