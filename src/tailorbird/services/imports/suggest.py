@@ -94,7 +94,10 @@ def suggest(table: Table, rows: Sequence[Mapping[str, Any]], kind: str = "") -> 
     looked = _Looked(
         columns,
         {column: guess(cells) for column, cells in found.items()},
-        {column: [one for one in cells if isinstance(one, str)] for column, cells in found.items()},
+        {
+            column: [str(one) for one in cells if isinstance(one, (str, int, float))]
+            for column, cells in found.items()
+        },
     )
     writer = _Writer(table, looked, is_same=_has_same_rows(rows))
     return writer.events() if (kind or _kind_of(looked)) == EVENTS else writer.people()
@@ -204,7 +207,6 @@ class _Writer:
             found = instants(cells)
             if found is not None:
                 self._times[column] = found
-            if found is not None or not cells:
                 return column
         if names is _PEOPLE_TIMES:
             return None
@@ -213,13 +215,14 @@ class _Writer:
         )
 
     def _types(self, booleans: Collection[str] = ()) -> None:
-        if not self._table.is_text:
-            return
-        self._out.say("What the texts of a column are; of all others: text.")
+        is_text = self._table.is_text
+        if is_text:
+            self._out.say("What the texts of a column are; of all others: text.")
         self._out.add("types:")
         for column, found in self._looked.guesses.items():
             kind = self._type_of(column, found, column in booleans)
-            if kind:
+            # Other tables know their types, but may write instants in their own way.
+            if kind and (is_text or self._times.get(column, found).form):
                 self._out.add(f"  {text_of(column)}: {kind}")
 
     def _type_of(self, column: str, found: Guess, is_boolean: bool) -> str:

@@ -181,6 +181,18 @@ def test_a_suggestion_says_what_it_is_not_sure_of(tmp_path: Path) -> None:
     assert "Guessed: no column names the event" in suggested
 
 
+def test_instants_of_typed_tables(tmp_path: Path) -> None:
+    path = tmp_path / "clicks.jsonl"
+    path.write_text('{"user_id": 7, "day": 3, "ts": 1700000000000, "page": "/"}\n')
+    table = open_file(path)
+    rows = list(table.rows())
+    suggested = suggest(table, [row.values for row in rows], "events")
+    calls = calls_of(read_mapping("m.yaml", suggested, table.columns), rows[0])
+    assert not isinstance(calls, Refusal)
+    assert calls[0]["timestamp"] == "2023-11-14T22:13:20Z"
+    assert calls[0]["properties"] == {"day": 3, "page": "/"}
+
+
 def test_rows_without_anybody_are_a_problem_that_is_named(tmp_path: Path) -> None:
     suggested, _, _ = table_of(tmp_path, "a.csv", "colour,size\nred,3\n")
     assert "# user_id: ..." in suggested
