@@ -35,6 +35,8 @@ from tailorbird.services.learned import Learned
 from tailorbird.services.standardise import LiveStandardiser
 
 IMPORTS = "imports.db"
+# Commits between two moves of the log's write-ahead log into its file, as a server's writer has it.
+_CHECKPOINT_COMMITS = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +116,7 @@ class RestingWriter:
         self._identity = open_identity(data, is_writer=True)
         self._suppression = open_suppression(data, is_writer=True)
         self._control = control = open_control(data)
+        self._commits = 0
         self._appender = Appender(
             self.log,
             self._identity,
@@ -128,7 +131,11 @@ class RestingWriter:
 
     async def write(self, events: Sequence[EventDraft]) -> list[Answer]:
         """Append durably; see the port."""
-        return self._appender.write(events)[0]
+        answers = self._appender.write(events)[0]
+        self._commits += 1
+        if self._commits % _CHECKPOINT_COMMITS == 0:
+            self.log.checkpoint()
+        return answers
 
     async def append(self, drafts: Sequence[Draft]) -> list[Answer]:
         """Append records of other kinds; see the port."""
