@@ -190,10 +190,12 @@ def test_a_file_is_imported_once_and_starts_nothing(
     arguments = ["import", str(file), "--type", "events", "--data", str(data), "--json"]
     assert run(arguments) == WRONG
     report = json.loads(capsys.readouterr().out)
-    assert report["counts"] == {"ok": 3, "refused": 1}
+    assert report["counts"] == {"new": 3, "refused": 1}
     assert report["refusals"][0]["row"] == 4
-    assert run(arguments) == WRONG
-    assert json.loads(capsys.readouterr().out)["counts"] == {"duplicate": 3, "refused": 1}
+    assert run(arguments) == OK
+    again = json.loads(capsys.readouterr().out)
+    assert again["counts"] == {}
+    assert again["tables"][0]["was_finished"]
 
     place = ["--data", str(data)]
     until(lambda: run(["profile", "show", "old", *place]) == OK)
@@ -216,7 +218,7 @@ def test_what_is_no_data_folder_is_said(tmp_path: Path, capsys: pytest.CaptureFi
     (tmp_path / "a.csv").write_text("a\n1\n", encoding="utf-8")
     arguments = ["import", str(tmp_path / "a.csv"), "--type", "events", "--data", str(tmp_path)]
     assert run(arguments) == OUTSIDE
-    assert "no server runs" in capsys.readouterr().err
+    assert "is no data folder" in capsys.readouterr().err
 
 
 def test_a_broken_workspace_is_not_served_from_nothing(

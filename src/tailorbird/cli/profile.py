@@ -28,6 +28,9 @@ def show(
 ) -> int:
     """Show a person's identifiers and where they come from, segments, traits, scores and consent.
 
+    Consent is shown with its proof: when, from where, by which event; and below it, which mail the
+    person's addresses must not get.
+
     ```
     tailorbird profile show user_id:17850 --data shop-data
     ```
@@ -43,6 +46,8 @@ def show(
     """
     with open_query(data) as query:
         profile = query.profile(reference_of(person))
+        if profile is not None:
+            profile.update(query.consent(reference_of(person)))
     if profile is None:
         raise nobody(person)
     if as_json:
@@ -86,13 +91,29 @@ class _Page:
                 for run in profile["journeys"]
             },
         )
-        self._pairs(
-            "Consent",
-            {
-                topic: "given" if is_given else "withdrawn"
-                for topic, is_given in profile["consents"].items()
-            },
-        )
+        self._consent()
+
+    def _consent(self) -> None:
+        proofs = {one["topic"]: one for one in self._profile["consent_proofs"]}
+        table = _plain_table()
+        for topic, is_given in sorted(self._profile["consents"].items()):
+            table.add_row(Text(topic), "given" if is_given else "withdrawn")
+            proof = proofs.get(topic)
+            if proof is not None:
+                table.add_row("", self._reason(proof["at"], {"event": proof["by"], **proof}))
+                known = ("topic", "is_given", "at", "by", "message_id")
+                said = [f"{name}: {value}" for name, value in proof.items() if name not in known]
+                table.add_row("", Text(", ".join(said), "dim"))
+        if table.row_count:
+            self._part("Consent", table)
+        table = _plain_table()
+        for one in self._profile["suppressed"]:
+            what = "all mail" if one["topic"] == "*" else one["topic"]
+            table.add_row(
+                Text(one["address"]), f"no {what}: {one['reason']}, {self._at(one['since'])}"
+            )
+        if table.row_count:
+            self._part("Suppressed", table)
 
     def _identity(self, identity: dict[str, Any]) -> None:
         table = _plain_table()

@@ -44,6 +44,7 @@ def open_query(data: Path) -> Iterator[Query]:
             identity=things.enter_context(closing(bootstrap.open_identity(data))),
             ledger=things.enter_context(closing(bootstrap.open_ledger(data))),
             control=control,
+            suppression=things.enter_context(closing(bootstrap.open_suppression(data))),
             clock=bootstrap.open_clock(data, clock_kind(data)),
             load_workspace=workspace_loader(control),
         )

@@ -41,13 +41,16 @@ def changes_of(event: Event, now: int) -> list[SuppressionChange]:
     """Return what an event changes; nothing where it names no address.
 
     Unsubscribing and withdrawing consent stop a topic, which subscribing allows again. A hard
-    bounce and a complaint stop everything, and no later subscription lifts them.
+    bounce and a complaint stop everything, and no later subscription lifts them. What is imported
+    counts from when it happened: an old list must not lift what somebody asked for since.
     """
     if event.name not in NAMES:
         return []
     address = _address(event.properties)
     if address is None:
         return []
+    if event.is_historical:
+        now = min(event.timestamp, now)
     topic = event.properties.get("topic")
     if not isinstance(topic, str) or not topic:
         topic = MARKETING

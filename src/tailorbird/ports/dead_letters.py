@@ -13,6 +13,9 @@ from tailorbird.events.refusal import Refusal
 # that its definition has not made a call of.
 BATCH, MESSAGE = "batch", "message"
 
+# The source of what an import brought: history, whenever it is tried again.
+IMPORT = "import"
+
 # What may become of a letter, and the names of the counts in `totals`.
 REPLAYED, DROPPED, EXPIRED = "replayed", "dropped", "expired"
 

@@ -23,6 +23,7 @@ from tailorbird.ports.clock import Clock
 from tailorbird.ports.dead_letters import (
     BATCH,
     DROPPED,
+    IMPORT,
     MESSAGE,
     REPLAYED,
     DeadLetters,
@@ -165,10 +166,7 @@ class Replayer:
             if isinstance(one, Bad):
                 items.append((one.raw, one.refusal))
             elif isinstance(one, Item):
-                historical = definition.is_historical
-                items.append(
-                    self._decode(letter, None, one.raw, index, None, None, historical=historical)
-                )
+                items.append(self._decode(letter, None, one.raw, index, None, None))
         return _Tried(letter, items)
 
     def _decode(
@@ -179,8 +177,6 @@ class Replayer:
         index: int,
         call: str | None,
         sent_at: int | None,
-        *,
-        historical: bool = False,
     ) -> tuple[bytes, Accepted | Refusal]:
         mended = _mended(mend, raw, letter.at)
         if isinstance(mended, Refusal):
@@ -192,9 +188,13 @@ class Replayer:
             sent_at=sent_at,
             fresh_id=f"dead-letter-{letter.id}-{index}",
             source=letter.source,
-            is_historical=historical,
+            is_historical=self._is_historical(letter),
             rules=self._rules(),
         )
+
+    def _is_historical(self, letter: Letter) -> bool:
+        definition = self._sources().get(letter.source)
+        return letter.source == IMPORT or (definition is not None and definition.is_historical)
 
     def _apply_steps(self, tried: Sequence[_Tried]) -> None:
         for one in tried:

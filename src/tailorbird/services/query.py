@@ -18,10 +18,12 @@ from tailorbird.ports.event_log import EventLog
 from tailorbird.ports.identity_store import IdentityStore
 from tailorbird.ports.ledger import HELD, INTENT, UNKNOWN, Ledger
 from tailorbird.ports.state_store import StateStore
+from tailorbird.ports.suppression_store import SuppressionStore
 from tailorbird.profiles.state import Condition, ProfileState, decode
 from tailorbird.reducer.reducer import Reducer
 from tailorbird.services import identity_graph
 from tailorbird.services.advance import LoadWorkspace
+from tailorbird.services.consent_proofs import proofs, suppressed
 from tailorbird.services.explain import (
     explanation,
     message_summary,
@@ -49,6 +51,7 @@ class Query:
         clock: Clock,
         load_workspace: LoadWorkspace,
         count_dead_letters: Callable[[], Mapping[str, int]] = dict,
+        suppression: SuppressionStore | None = None,
     ) -> None:
         self._log = log
         self._states = states
@@ -58,6 +61,7 @@ class Query:
         self._clock = clock
         self._load_workspace = load_workspace
         self._count_dead_letters = count_dead_letters
+        self._suppression = suppression
         self._reducer: tuple[str, Reducer] | None = None
 
     def reducer(self) -> Reducer | None:
@@ -100,6 +104,27 @@ class Query:
         if known is None or profile_id is None:
             return None
         return export(profile_id, known, self._log, self._identity, self.ledger, self._clock.now)
+
+    def consent(self, reference: str) -> dict[str, Any]:
+        """Return the proofs of a person's consents, and which of their addresses get no mail.
+
+        Reads the log of the person's partitions: for one person at a time.
+        """
+        profile_id = self.profile_id(reference)
+        if profile_id is None or self._suppression is None:
+            return {"consent_proofs": [], "suppressed": []}
+        ids = {profile_id, *(loser for loser, _, _ in self._identity.merges(profile_id))}
+        state = self.state(profile_id)
+        email = None if state is None else state.traits.get("email")
+        addresses = {
+            value for kind, value in self._identity.identifiers(profile_id) if kind == "email"
+        }
+        if email is not None and isinstance(email.value, str):
+            addresses.add(email.value.strip().lower())
+        return {
+            "consent_proofs": proofs(ids, self._log),
+            "suppressed": suppressed(addresses, self._suppression),
+        }
 
     def merge_of(self, reference: str) -> Unmerge | None:
         """Return how to undo the merge by which a person lost a self of their own.

@@ -133,7 +133,7 @@ def value_of(value: MapValue, message: Mapping[str, Any], now: int) -> Any:
     """Return what one side of a map finds in a message, None where it is missing."""
     if isinstance(value, FieldPath):
         return _at(value.parts, message)
-    return _plain(value_in(value, message, now))
+    return plain_value(value_in(value, message, now))
 
 
 def _at(parts: Sequence[str], value: Any) -> Any:
@@ -147,13 +147,14 @@ def _at(parts: Sequence[str], value: Any) -> Any:
     return value
 
 
-def _plain(value: Value) -> Any:
+def plain_value(value: Value) -> Any:
+    """Return a value of the language as JSON: instants as RFC 3339, spans in seconds."""
     if isinstance(value, Moment):
         return format_micros(value)
     if isinstance(value, Lapse):
         return value / 1_000_000
     if isinstance(value, tuple):
-        return [_plain(one) for one in value]
+        return [plain_value(one) for one in value]
     return unscaled(value) if type(value) is int else value
 
 

@@ -182,6 +182,17 @@ class Section:
         found = self.scalar(key)
         return "" if found is None else found.value
 
+    def texts(self, key: str) -> list[Scalar]:
+        """Return the text under a key, or the texts of a list."""
+        if key not in self:
+            return []
+        value = self._values[key][1]
+        parts = value.value if isinstance(value, yaml.SequenceNode) else [value]
+        for part in parts:
+            if not isinstance(part, yaml.ScalarNode):
+                self._note(part, f"`{key}` must be a text", "Write a text, or a list of texts.")
+        return [Scalar(self.source, part) for part in parts if isinstance(part, yaml.ScalarNode)]
+
     def required(self, key: str, example: str) -> Scalar | None:
         """Return the text under a key that must be there and not be empty."""
         if key not in self:

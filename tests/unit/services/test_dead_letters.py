@@ -317,3 +317,10 @@ def test_a_mend_renames_sets_and_drops() -> None:
 def test_a_mend_that_cannot_be_read_says_why() -> None:
     with pytest.raises(ProblemsError, match="set price"):
         mend_from({"set": {"price": "(("}})
+
+
+def test_what_an_import_brought_stays_history(server: InProcessServer) -> None:
+    bad = Refused(Refusal(Rule.NOBODY, "userId", ""), b'{"type": "track", "event": "Seen"}')
+    server.dead_letters.keep(START, "import", [bad])
+    replay(server, mend={"set": {"userId": "'u1'"}})
+    assert [one.is_historical for one in events(server)] == [True]

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from tailorbird.adapters.memory.control_store import MemoryControlStore
+from tailorbird.adapters.tables import open_file
 from tailorbird.base.time import format_micros, from_micros, parse_micros
 from tailorbird.bootstrap import WORKSPACE_FOLDER
 from tailorbird.events.decode import Accepted, decode_item
@@ -20,7 +21,8 @@ from tailorbird.events.refusal import Refusal
 from tailorbird.events.standardise import STEPS
 from tailorbird.ports.log_writer import ACCEPTED, Answer, EventDraft
 from tailorbird.services.identity_rules import LiveRules
-from tailorbird.services.import_events import HistoricalCollector, import_rows
+from tailorbird.services.imports.mapping import read_mapping
+from tailorbird.services.imports.run import Importer, Ways
 from tailorbird.services.learned import EVENTS_MAX, LEARNED, PROPERTIES_MAX, Learned
 from tailorbird.services.standardise import (
     SHAPES_MAX,
@@ -309,21 +311,23 @@ class Clock:
         return NOW
 
 
-def test_imported_people_take_the_same_steps() -> None:
+def test_imported_people_take_the_same_steps(tmp_path: Path) -> None:
     control = MemoryControlStore()
     control.save_version("v1", {"tailorbird.toml": '[collect]\ndefault_country = "CH"\n'}, START)
     control.set("live_version", "v1")
     rules, writer = LiveRules(control), Writer()
     live = LiveStandardiser(control, rules, lambda _: pytest.fail("no places were asked for"))
-    collector = HistoricalCollector(
-        writer,  # type: ignore[arg-type]  # only its writing is asked
-        Clock(),
+    ways = Ways(
+        clock=Clock(),
+        writer=writer,  # type: ignore[arg-type]  # only its writing is asked
         rules=rules,
         standardise=live,
     )
-    rows = [{"user_id": "u", "email": "Ada@Shop.EXAMPLE", "phone": "044 668 18 00"}]
-    report = asyncio.run(import_rows(rows, "people", collector))
-    assert report.counts == {"ok": 1}
+    path = tmp_path / "people.jsonl"
+    path.write_text('{"id": "u", "email": "Ada@Shop.EXAMPLE", "phone": "044 668 18 00"}\n')
+    mapping = read_mapping("m.yaml", "kind: people\nuser_id: id\nothers: keep\n", ())
+    report = asyncio.run(Importer(ways, progress=lambda _: None).run(open_file(path), mapping))
+    assert report.counts == {"new": 1}
     (draft,) = writer.drafts
     assert ("phone", "+41446681800") in draft.identifiers
 

@@ -25,6 +25,9 @@ MANIFEST = "manifest.json"
 _UNFINISHED = "unfinished.json"
 _DERIVED = frozenset({"identity.db", "suppression.db"})
 _LAST = "ledger.db"
+# What imports have brought is copied before the log: it may lack something of it, and must not
+# hold to be brought what the log lacks.
+_FIRST = "imports.db"
 _CHUNK_BYTES = 1024 * 1024
 
 
@@ -157,15 +160,18 @@ class _Copying:
         log = sorted((self._data / "log").glob("[0-9]*.db"), key=lambda path: int(path.stem))
         if not log:
             raise StorageProblem(f"{self._data} is no data folder of a server: it has no log")
-        for path in log[:-1]:
-            self._copy_sealed(path)
         # To the microsecond: the backup before keeps its own folder until this one is finished.
         place = self._folder / f"at-{self._made_at.replace(':', '').replace('-', '')}"
+        if (self._data / _FIRST).is_file():
+            self._keep(self._data / _FIRST, place)
+        for path in log[:-1]:
+            self._copy_sealed(path)
         self._keep(log[-1], place)
         log_end, log_now = _last_record([self._folder / one.stored for one in self._files])
         if (self._data / "clock").is_file():
             self._keep(self._data / "clock", place)
-        others = sorted(path for path in self._data.glob("*.db") if path.name not in _DERIVED)
+        left_out = {*_DERIVED, _FIRST}
+        others = sorted(path for path in self._data.glob("*.db") if path.name not in left_out)
         for path in sorted(others, key=lambda path: path.name == _LAST):
             self._keep(path, place)
         made = Manifest(

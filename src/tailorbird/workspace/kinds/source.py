@@ -119,7 +119,7 @@ def source_expressions(source: Source) -> list[Expression]:
         for one in scalars
         if one is not None
         and not isinstance(_value(one), FieldPath)
-        and (node := _parsed(one)) is not None
+        and (node := read_map_expression(one)) is not None
     ]
 
 
@@ -210,7 +210,7 @@ def _read_when(section: Section) -> tree.Node | None:
     scalar = section.scalar("when")
     if scalar is None:
         return None
-    node = _parsed(scalar)
+    node = read_map_expression(scalar)
     if node is not None and not is_condition(node):
         scalar.note("this is no condition", "For example `when: test = false`.")
     return node
@@ -262,10 +262,11 @@ def _value(scalar: Scalar) -> MapValue | None:
     text = scalar.value.strip()
     if _PATH.fullmatch(text) and text not in _CONSTANTS:
         return FieldPath(parts=tuple(text.split(".")))
-    return _parsed(scalar)
+    return read_map_expression(scalar)
 
 
-def _parsed(scalar: Scalar) -> tree.Node | None:
+def read_map_expression(scalar: Scalar) -> tree.Node | None:
+    """Read an expression about one message or row; what is wrong is noted."""
     try:
         node = parse(scalar.value, in_where=True)
     except ExpressionError as error:
