@@ -13,9 +13,6 @@ from tailorbird.events.refusal import Refusal
 # that its definition has not made a call of.
 BATCH, MESSAGE = "batch", "message"
 
-# The source of what an import brought: history, whenever it is tried again.
-IMPORT = "import"
-
 # What may become of a letter, and the names of the counts in `totals`.
 REPLAYED, DROPPED, EXPIRED = "replayed", "dropped", "expired"
 
@@ -25,13 +22,16 @@ class Refused(NamedTuple):
 
     `call` is the call that a path named, "" where the item's own `type` says it, `BATCH` for a
     request's body, `MESSAGE` for what a source brought. `sent_at` is when the client says that it
-    sent it (microseconds UTC).
+    sent it (microseconds UTC). `fresh_id` is the message id that it has where it names none; of a
+    whole request the beginning of its items' ids.
     """
 
     refusal: Refusal
     raw: bytes
     call: str = ""
     sent_at: int | None = None
+    fresh_id: str = ""
+    is_historical: bool = False
 
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +51,8 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
     raw: bytes
     is_cut: bool
+    fresh_id: str
+    is_historical: bool
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,8 +101,16 @@ class DeadLetters(Protocol):
         """Return letters in the order in which they came, those with a higher id than `after`."""
         ...
 
-    def settle(self, ids: Sequence[int], how: str) -> None:
-        """Take letters away that were replayed or dropped, and count them."""
+    def settle(
+        self,
+        ids: Sequence[int],
+        how: str,
+        rests: Sequence[tuple[Letter, Sequence[Refused]]] = (),
+    ) -> None:
+        """Take letters away that were replayed or dropped, and count them, all in one commit.
+
+        Of `rests`, letters among them, the items that are given stay as letters of their own.
+        """
         ...
 
     def refuse_again(self, letter_id: int, refusal: Refusal) -> None:

@@ -1,7 +1,7 @@
 """Refused items tried again, mended or not, on the way that every event goes.
 
 A letter is settled only after the log has its events, and a replayed item keeps its message id or
-gets one from its letter: trying again after a crash in between changes nothing.
+gets the one that was kept with it: trying again after a crash in between changes nothing.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -23,7 +24,6 @@ from tailorbird.ports.clock import Clock
 from tailorbird.ports.dead_letters import (
     BATCH,
     DROPPED,
-    IMPORT,
     MESSAGE,
     REPLAYED,
     DeadLetters,
@@ -40,7 +40,9 @@ from tailorbird.workspace.definitions import SourceDefinition
 
 ACCEPTED, KNOWN, REFUSED, LATER = "accepted", "duplicate", "refused", "retry"
 _PAGE = 200
-_encode = msgspec.json.Encoder().encode
+# Numbers go through as they were written: a double would cut long ones.
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
+_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 @dataclass(slots=True, kw_only=True)
@@ -160,9 +162,8 @@ class Replayer:
         mended = _mended(mend, raw, letter.at)
         if isinstance(mended, Refusal):
             return _Tried(letter, [(raw, mended)])
-        position = f"dead-letter-{letter.id}"
         items: list[tuple[bytes, Accepted | Refusal]] = []
-        for index, one in enumerate(items_of(definition, mended, position, None, letter.at)):
+        for index, one in enumerate(items_of(definition, mended, _id_of(letter), None, letter.at)):
             if isinstance(one, Bad):
                 items.append((one.raw, one.refusal))
             elif isinstance(one, Item):
@@ -186,15 +187,11 @@ class Replayer:
             call=call,
             now=letter.at,
             sent_at=sent_at,
-            fresh_id=f"dead-letter-{letter.id}-{index}",
+            fresh_id=_fresh_id(letter, index),
             source=letter.source,
-            is_historical=self._is_historical(letter),
+            is_historical=letter.is_historical,
             rules=self._rules(),
         )
-
-    def _is_historical(self, letter: Letter) -> bool:
-        definition = self._sources().get(letter.source)
-        return letter.source == IMPORT or (definition is not None and definition.is_historical)
 
     def _apply_steps(self, tried: Sequence[_Tried]) -> None:
         for one in tried:
@@ -213,7 +210,9 @@ class Replayer:
         drafts = [structs.replace(draft_of(one, now), is_historical=True) for one in good]
         answers = await self._writer.write(drafts) if drafts else []
         statuses = iter([answer.status for answer in answers])
-        attempts, done = [], []
+        attempts: list[Attempt] = []
+        done: list[int] = []
+        rests: list[tuple[Letter, list[Refused]]] = []
         for one in tried:
             attempt = _outlook(one)
             mine = [next(statuses) for _, found in one.items if isinstance(found, Accepted)]
@@ -228,11 +227,11 @@ class Replayer:
                 done.append(one.letter.id)
             elif mine:
                 # A part of a batch went through: what did not is a letter of its own.
-                self._letters.keep(one.letter.at, one.letter.source, list(_refused(one)))
+                rests.append((one.letter, _refused(one)))
                 done.append(one.letter.id)
             else:
                 self._letters.refuse_again(one.letter.id, attempt.refusal)
-        self._letters.settle(done, REPLAYED)
+        self._letters.settle(done, REPLAYED, rests)
         return attempts
 
 
@@ -287,8 +286,8 @@ def _mend_of(rule: str) -> str:
 def _mended(mend: Mend | None, raw: bytes, now: int) -> bytes | Refusal:
     if mend is None:
         return raw
-    item = object_in(raw)
-    return item if isinstance(item, Refusal) else _encode(mend.apply(item, now))
+    seen = object_in(raw)
+    return seen if isinstance(seen, Refusal) else _encode(mend.apply(_decode(raw), now))
 
 
 def _outlook(tried: _Tried) -> Attempt:
@@ -303,7 +302,27 @@ def _outlook(tried: _Tried) -> Attempt:
 
 
 def _refused(tried: _Tried) -> list[Refused]:
-    sent_at = tried.letter.sent_at
+    letter = tried.letter
     return [
-        Refused(found, raw, "", sent_at) for raw, found in tried.items if isinstance(found, Refusal)
+        Refused(
+            found,
+            raw,
+            "",
+            letter.sent_at,
+            _fresh_id(letter, index),
+            letter.is_historical,
+        )
+        for index, (raw, found) in enumerate(tried.items)
+        if isinstance(found, Refusal)
     ]
+
+
+def _fresh_id(letter: Letter, index: int) -> str:
+    """Return the message id of a letter's item that names none: the same at every attempt."""
+    is_whole = letter.call in (BATCH, MESSAGE)
+    return f"{_id_of(letter)}-{index}" if is_whole or not letter.fresh_id else letter.fresh_id
+
+
+def _id_of(letter: Letter) -> str:
+    # The number alone comes again where somebody removes the file.
+    return letter.fresh_id or f"dead-letter-{letter.at}-{letter.id}"

@@ -74,7 +74,7 @@ class Feed:
             taken.duplicate += answer.status == DUPLICATE
             taken.is_retry |= answer.status == RETRY
         bad = [
-            Refused(one, item.raw, MESSAGE if isinstance(item, Bad) else "")
+            _refused(one, item, is_historical=is_historical)
             for one, item in zip(decoded, items, strict=True)
             if isinstance(one, Refusal)
         ]
@@ -92,6 +92,12 @@ class Feed:
             _log.error("dead_letters_not_kept", source=source, reason=str(problem))
             return False
         return True
+
+
+def _refused(refusal: Refusal, item: Item | Bad, *, is_historical: bool) -> Refused:
+    if isinstance(item, Bad):
+        return Refused(refusal, item.raw, MESSAGE, is_historical=is_historical)
+    return Refused(refusal, item.raw, fresh_id=item.fresh_id, is_historical=is_historical)
 
 
 def _decoded(

@@ -163,8 +163,14 @@ class Ingest:
         spread(good)
         answers = await self._writer.write([draft_of(one, now) for one in good]) if good else []
         refused = [
-            Refused(one, bytes(item), call or "", sent_at)
-            for one, item in zip(decoded, items, strict=True)
+            Refused(
+                one,
+                bytes(items[index]),
+                call or "",
+                sent_at,
+                fresh if is_single else f"{fresh}-{index}",
+            )
+            for index, one in enumerate(decoded)
             if isinstance(one, Refusal)
         ]
         if refused:
@@ -179,7 +185,8 @@ class Ingest:
             _log.error("dead_letters_not_kept", count=len(items), reason=str(problem))
 
     def _refuse_all(self, refusal: Refusal, data: bytes, call: str, source: str) -> Answered:
-        kept = Refused(refusal, data, BATCH if call == "batch" else call)
+        name = BATCH if call == "batch" else call
+        kept = Refused(refusal, data, name, fresh_id=self._fresh_id())
         self._keep(self._clock.now(), source, [kept])
         status = 413 if refusal.rule is Rule.TOO_LARGE else 400
         return Answered(status, {"error": refusal.to_json()}, refused={refusal.rule.value: 1})

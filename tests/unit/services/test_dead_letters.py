@@ -65,7 +65,7 @@ def test_a_single_item_keeps_the_call_of_its_path(server: InProcessServer) -> No
     (event,) = events(server)
     assert (event.type, event.name, event.user_id) == ("track", "seen", "u1")
     assert event.timestamp == START  # when it was received, not when it was mended
-    assert event.message_id.startswith("dead-letter-")
+    assert event.message_id == "fresh-2"  # what it would have had
 
 
 def test_the_clock_of_the_sender_is_still_put_right(server: InProcessServer) -> None:
@@ -317,10 +317,3 @@ def test_a_mend_renames_sets_and_drops() -> None:
 def test_a_mend_that_cannot_be_read_says_why() -> None:
     with pytest.raises(ProblemsError, match="set price"):
         mend_from({"set": {"price": "(("}})
-
-
-def test_what_an_import_brought_stays_history(server: InProcessServer) -> None:
-    bad = Refused(Refusal(Rule.NOBODY, "userId", ""), b'{"type": "track", "event": "Seen"}')
-    server.dead_letters.keep(START, "import", [bad])
-    replay(server, mend={"set": {"userId": "'u1'"}})
-    assert [one.is_historical for one in events(server)] == [True]

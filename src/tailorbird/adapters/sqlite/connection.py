@@ -154,6 +154,13 @@ def _migrate(connection: sqlite3.Connection, path: Path, migrations: Path) -> No
             f" {len(steps)}); upgrade tailorbird or use another data folder"
         )
     for number, step in enumerate(steps[done:], start=done + 1):
-        connection.executescript(
-            f"BEGIN IMMEDIATE;\n{step.read_text()}\nPRAGMA user_version={number};\nCOMMIT;"
-        )
+        try:
+            connection.executescript(
+                f"BEGIN IMMEDIATE;\n{step.read_text()}\nPRAGMA user_version={number};\nCOMMIT;"
+            )
+        except sqlite3.OperationalError:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            # Another process that opened the file at the same time may have taken the step.
+            if connection.execute("PRAGMA user_version").fetchone()[0] < number:
+                raise

@@ -21,7 +21,10 @@ RAW_BYTES_MAX = REQUEST_BYTES_MAX
 # to what the settings say; this is held at each insertion.
 BYTES_MAX = 2_000_000_000
 _BYTES, _KEPT = "bytes", "kept"
-_COLUMNS = "id, at, source, call, sent_at, rule, field, value, detail, raw, is_cut"
+_COLUMNS = (
+    "id, at, source, call, sent_at, rule, field, value, detail, raw, is_cut, fresh_id,"
+    " is_historical"
+)
 _PAGE = 1_000
 
 
@@ -34,6 +37,15 @@ class SqliteDeadLetters:
 
     def keep(self, at: int, source: str, items: Sequence[Refused]) -> None:
         """Keep refused items; see the port."""
+        try:
+            with transaction(self._connection):
+                self._insert(at, source, items)
+        except sqlite3.Error as error:
+            raise OperationalError(
+                f"refused items cannot be kept: {error}", is_retry_safe=True
+            ) from error
+
+    def _insert(self, at: int, source: str, items: Sequence[Refused]) -> None:
         rows = [
             (
                 at,
@@ -46,24 +58,19 @@ class SqliteDeadLetters:
                 one.refusal.detail,
                 one.raw[:RAW_BYTES_MAX],
                 len(one.raw) > RAW_BYTES_MAX,
+                one.fresh_id,
+                one.is_historical,
             )
             for one in items
         ]
-        try:
-            with transaction(self._connection):
-                self._connection.executemany(
-                    "INSERT INTO dead_letter"
-                    " (at, source, call, sent_at, rule, field, value, detail, raw, is_cut)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    rows,
-                )
-                self._count(_KEPT, len(rows))
-                if self._count(_BYTES, sum(len(row[8]) for row in rows)) > self._bytes_max:
-                    self._make_room(self._bytes_max)
-        except sqlite3.Error as error:
-            raise OperationalError(
-                f"refused items cannot be kept: {error}", is_retry_safe=True
-            ) from error
+        self._connection.executemany(
+            "INSERT INTO dead_letter (at, source, call, sent_at, rule, field, value, detail, raw,"
+            " is_cut, fresh_id, is_historical) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            rows,
+        )
+        self._count(_KEPT, len(rows))
+        if self._count(_BYTES, sum(len(row[8]) for row in rows)) > self._bytes_max:
+            self._make_room(self._bytes_max)
 
     def groups(self, which: Which) -> list[Group]:
         """Return groups of letters, the largest first."""
@@ -97,9 +104,16 @@ class SqliteDeadLetters:
         )
         return [_letter(row) for row in rows]
 
-    def settle(self, ids: Sequence[int], how: str) -> None:
-        """Take letters away that were replayed or dropped, and count them."""
+    def settle(
+        self,
+        ids: Sequence[int],
+        how: str,
+        rests: Sequence[tuple[Letter, Sequence[Refused]]] = (),
+    ) -> None:
+        """Take letters away that were replayed or dropped, and count them; see the port."""
         with transaction(self._connection):
+            for letter, items in rests:
+                self._insert(letter.at, letter.source, items)
             self._count(how, self._delete(ids))
 
     def refuse_again(self, letter_id: int, refusal: Refusal) -> None:
@@ -197,9 +211,15 @@ class SqliteDeadLetters:
 
 
 def _letter(row: Sequence[Any]) -> Letter:
-    *known, raw, is_cut = row
+    *known, raw, is_cut, fresh_id, is_historical = row
     names = ("id", "at", "source", "call", "sent_at", "rule", "field", "value", "detail")
-    return Letter(**dict(zip(names, known, strict=True)), raw=raw, is_cut=bool(is_cut))
+    return Letter(
+        **dict(zip(names, known, strict=True)),
+        raw=raw,
+        is_cut=bool(is_cut),
+        fresh_id=fresh_id,
+        is_historical=bool(is_historical),
+    )
 
 
 def _where(which: Which) -> tuple[str, list[Any]]:

@@ -22,7 +22,7 @@ from tailorbird.events.decode import Accepted, decode_item, spread
 from tailorbird.events.identifiers import DEFAULT_RULES, IdentityRules
 from tailorbird.events.refusal import Refusal
 from tailorbird.ports.clock import Clock
-from tailorbird.ports.dead_letters import IMPORT, Refused
+from tailorbird.ports.dead_letters import Refused
 from tailorbird.ports.import_store import ImportProgress, ImportStore
 from tailorbird.ports.log_writer import DUPLICATE, RETRY, EventDraft, LogWriter
 from tailorbird.ports.table import Row, Table
@@ -32,6 +32,7 @@ from tailorbird.services.ingest import Keeping, Standardise, draft_of
 
 ROWS_AT_ONCE = 1_000
 NEW, KNOWN, LEFT_OUT, REFUSED = "new", "known", "left_out", "refused"
+SOURCE = "import"
 _SHOWN_MAX = 20
 _SAMPLES_MAX = 3
 _ATTEMPTS_MAX = 12
@@ -249,12 +250,12 @@ class Importer:
         if letters is None:
             return
         bad = [
-            Refused(_placed(name, one.row, refusal), raw)
+            Refused(_placed(name, one.row, refusal), raw, is_historical=True)
             for one in taken
             for refusal, raw in one.bad
         ]
         if bad:
-            letters.keep(now, IMPORT, bad)
+            letters.keep(now, SOURCE, bad)
 
 
 def complaint(refusal: Refusal) -> str:
@@ -277,7 +278,7 @@ def _history(raw: bytes, now: int, rules: IdentityRules) -> Accepted | Refusal:
         now=now,
         sent_at=None,
         fresh_id="",
-        source=IMPORT,
+        source=SOURCE,
         is_historical=True,
         rules=rules,
     )
