@@ -33,9 +33,9 @@ class Query:
     select: exp.Query
     facets: tuple[str, ...]
 
-    def text(self, dialect: str = "duckdb") -> str:
-        """Write the query for an engine."""
-        return self.select.sql(dialect=dialect, normalize_functions=False, pretty=True)
+    def text(self) -> str:
+        """Write the query for DuckDB."""
+        return self.select.sql(dialect="duckdb", normalize_functions=False)
 
 
 def value_query(node: tree.Node, frame: Frame, person: Person) -> Query:
