@@ -20,12 +20,13 @@ from hypothesis import strategies as st
 from tailorbird.base.time import DAY
 from tailorbird.language import tree
 from tailorbird.language.oracle import Known, Person, value_at
+from tailorbird.language.printer import format_expression
 from tailorbird.language.values import Value
 from tailorbird.language.warehouse.embedded import Warehouse
 from tailorbird.language.warehouse.errors import WarehouseError
 from tailorbird.language.warehouse.frame import Frame
 from tailorbird.language.warehouse.lake import write_events
-from tailorbird.language.warehouse.query import value_query
+from tailorbird.language.warehouse.query import members_query, value_query
 from tailorbird.testing import expressions, histories
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -97,6 +98,26 @@ def test_values_agree(lake: Lake, node: tree.Node) -> None:
 @given(node=expressions.expressions)
 def test_values_agree_under_a_small_cap(lake: Lake, cap: int, node: tree.Node) -> None:
     assert_agreement(lake, node, replace(BARE, latest_cap=cap))
+
+
+@settings(_SETTINGS, max_examples=40 * EFFORT)
+@given(node=expressions.conditions)
+def test_members_are_those_for_whom_the_oracle_holds(lake: Lake, node: tree.Node) -> None:
+    assert_members(lake, node, BARE)
+
+
+def assert_members(lake: Lake, node: tree.Node, person: Person) -> None:
+    """Ask at one instant who is in, without asking everybody where that is not needed."""
+    histories_of = list(lake.people.values())
+    now = random.Random(repr(node)).choice(histories_of)[-1].known_at
+    lake.warehouse.ask_everybody()
+    try:
+        query = members_query(node, Frame(now=now), person)
+    except WarehouseError:
+        return
+    rows = lake.warehouse.connection.execute(query.text()).fetchall()
+    expected = [who for who, one in lake.people.items() if value_at(node, one, now, person) is True]
+    assert sorted(row[0] for row in rows) == sorted(expected), format_expression(node)
 
 
 def assert_agreement(lake: Lake, node: tree.Node, person: Person) -> None:

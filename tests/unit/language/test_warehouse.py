@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -199,6 +201,14 @@ def test_the_calendar_is_the_persons_own_over_a_change_of_the_clock(
         found = evaluate_warehouse(question, path, [(1, at) for at in hours])
         expected = {(1, parse_micros(at)): evaluate(question, history, at) for at in hours}
         assert found == expected, question
+
+
+def test_nobody_loads_the_warehouse_who_does_not_ask_it() -> None:
+    code = (
+        "import sys, tailorbird.language as language; assert language.evaluate_warehouse;"
+        " sys.exit(bool({'sqlglot', 'duckdb'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_the_page_is_fresh() -> None:

@@ -15,9 +15,9 @@ from tailorbird.base.time import Duration
 from tailorbird.language import tree
 from tailorbird.language.warehouse import facets, sql
 from tailorbird.language.warehouse.conditions import Reader
-from tailorbird.language.warehouse.errors import WarehouseError
 from tailorbird.language.warehouse.facets import Facets
 from tailorbird.language.warehouse.frame import Frame, after
+from tailorbird.language.warehouse.properties import Carried, inside, json_of, member, unnested
 from tailorbird.language.warehouse.sql import Sql
 
 _EXEMPT = ("count", "sum", "avg", "rate", "min", "max", "first", "last")
@@ -199,10 +199,6 @@ class History:
 
         return sql.column("value", self.tables.keep("context", make))
 
-    def inside(self, value: Sql, parts: tuple[str, ...]) -> Sql:
-        """Follow a path from any JSON value."""
-        return _at(value, parts)
-
     # -- chains ----------------------------------------------------------------------------------
 
     def chain(self, node: tree.Aggregate, cap: int) -> Sql:
@@ -310,7 +306,7 @@ class History:
     def event_value(self, parts: tuple[str, ...]) -> Facets:
         """Return a property of the event as facets."""
         found = self.frame.property_of(parts)
-        return facets.of_json(_json_of(parts)) if found is None else found
+        return facets.of_json(json_of(parts)) if found is None else found
 
     def _matching(self, selector: tree.Selector, window: Duration | None) -> exp.Select:
         """Return the keys of the events that an argument takes inside the window."""
@@ -360,13 +356,13 @@ class History:
             each = sql.call("each", sql.column("value", "m"))
             item = sql.named(sql.column("item", "i"), "value")
             rows = rows.select(item, sql.column("pos", "i"))
-            rows = rows.join(_unnested(each, with_position=True), join_type="cross")
+            rows = rows.join(unnested(each, with_position=True), join_type="cross")
         return self._from(rows, "v"), carried
 
     def _carried(self, parts: tuple[str, ...]) -> Carried:
         promoted = self.frame.property_of(parts)
         if promoted is None:
-            return Carried({"value": _json_of(parts)}, is_promoted=False)
+            return Carried({"value": json_of(parts)}, is_promoted=False)
         return Carried(promoted.there(), is_promoted=True)
 
     def _item_counts(
@@ -374,13 +370,13 @@ class History:
     ) -> exp.Select:
         """Count the items of the latest N events that have one."""
         events = self._matching(tree.Selector(event=selector.event), window)
-        each = sql.call("each", _json_of(selector.path))
+        each = sql.call("each", json_of(selector.path))
         item = sql.column("item", "i")
-        events = events.join(_unnested(each, with_position=False), join_type="cross")
+        events = events.join(unnested(each, with_position=False), join_type="cross")
         events = events.where(sql.call("is_value", item))
         if selector.where is not None:
             events = events.where(
-                self.holds(selector.where, lambda parts: facets.of_json(_at(item, parts)))
+                self.holds(selector.where, lambda parts: facets.of_json(inside(item, parts)))
             )
         at, order = sql.column("timestamp", "e"), sql.column("event_order", "e")
         keys = self.frame.key_columns("e")
@@ -423,37 +419,6 @@ class History:
         return found.where(sql.compare("=", sql.column("rank", "x"), _ONE))
 
 
-@dataclass(frozen=True)
-class Carried:
-    """The columns in which the value of a property is carried from one table into the next.
-
-    A promoted property has one for each facet; the others have their JSON, under `value`.
-    """
-
-    columns: dict[str, Sql]
-    is_promoted: bool
-
-    def named(self) -> list[Sql]:
-        """Return the columns as read from the event."""
-        return [sql.named(value, name) for name, value in self.columns.items()]
-
-    def again(self, table: str) -> list[Sql]:
-        """Return the columns as read from a table."""
-        return [sql.column(name, table) for name in self.columns]
-
-    def read(self, table: str) -> Facets:
-        """Return the value as read from a table."""
-        if not self.is_promoted:
-            return facets.of_json(sql.column("value", table))
-        return Facets(**{name: sql.column(name, table) for name in self.columns})
-
-    def key(self, table: str) -> Sql:
-        """Return a text that is the same for the same values only."""
-        if not self.is_promoted:
-            return sql.call("key", sql.column("value", table))
-        return self.read(table).key()
-
-
 _NOTHING = Carried({}, is_promoted=True)
 _NO_NUMBER: Sql = exp.Cast(this=sql.NULL.copy(), to=sql.NUMBER.copy())
 _PLACE = exp.DataType.build("DECIMAL(38, 0)")
@@ -474,40 +439,3 @@ def _place(table: str, *, falls: bool) -> list[tuple[Sql, bool]]:
 def _place_of(table: str) -> Sql:
     at, order = sql.column("timestamp", table), sql.column("event_order", table)
     return sql.named(sql.call("place", at, order), "place")
-
-
-def _json_of(parts: tuple[str, ...]) -> Sql:
-    """Return a property of the event as JSON."""
-    properties, context = sql.column("properties", "e"), sql.column("context", "e")
-    own = member(properties, parts)
-    if parts[0] not in ("context", "properties") or len(parts) < 2:
-        return own
-    # A property may have this name itself.
-    other = member(context if parts[0] == "context" else properties, parts[1:])
-    is_own = sql.is_there(member(properties, parts[:1]))
-    return sql.case((is_own, own), otherwise=other)
-
-
-def member(json_object: Sql, parts: tuple[str, ...]) -> Sql:
-    """Follow a path from a JSON object."""
-    return _at(sql.call("get", json_object, _name(parts[0])), parts[1:])
-
-
-def _at(value: Sql, parts: tuple[str, ...]) -> Sql:
-    for part in parts:
-        value = sql.call("at", value, _name(part))
-    return value
-
-
-def _name(part: str) -> Sql:
-    if '"' in part:
-        raise WarehouseError(f"a warehouse is asked no name with a quote in it: {part}")
-    return sql.text(part)
-
-
-def _unnested(items: Sql, *, with_position: bool) -> Sql:
-    return exp.Unnest(
-        expressions=[items.copy()],
-        alias=exp.TableAlias(this=exp.to_identifier("i"), columns=[exp.to_identifier("item")]),
-        offset=exp.to_identifier("pos") if with_position else None,
-    )

@@ -21,7 +21,8 @@ from tailorbird.language.warehouse.conditions import Conditions
 from tailorbird.language.warehouse.errors import WarehouseError
 from tailorbird.language.warehouse.facets import Facets
 from tailorbird.language.warehouse.frame import Frame
-from tailorbird.language.warehouse.history import History, Tables, member
+from tailorbird.language.warehouse.history import History, Tables
+from tailorbird.language.warehouse.properties import inside, member
 from tailorbird.language.warehouse.sql import Sql
 
 
@@ -32,9 +33,9 @@ class Query:
     select: exp.Query
     facets: tuple[str, ...]
 
-    def text(self, dialect: str = "duckdb") -> str:
-        """Write the query for an engine."""
-        return self.select.sql(dialect=dialect, normalize_functions=False, pretty=True)
+    def text(self) -> str:
+        """Write the query for DuckDB."""
+        return self.select.sql(dialect="duckdb", normalize_functions=False)
 
 
 def value_query(node: tree.Node, frame: Frame, person: Person) -> Query:
@@ -191,9 +192,7 @@ class _Compiler(Conditions):
         """Return a trait, or what the context or the trigger has."""
         match node.root:
             case "traits":
-                return facets.of_json(
-                    self.history.inside(self._trait(node.parts[0]), node.parts[1:])
-                )
+                return facets.of_json(inside(self._trait(node.parts[0]), node.parts[1:]))
             case "event":
                 return self._trigger(node.parts)
             case "context":

@@ -1,0 +1,84 @@
+"""Properties of an event as a query reads them: their JSON, or the columns of promoted ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from tailorbird.language.warehouse import facets, sql
+from tailorbird.language.warehouse.errors import WarehouseError
+from tailorbird.language.warehouse.facets import Facets
+from tailorbird.language.warehouse.sql import Sql
+
+
+@dataclass(frozen=True)
+class Carried:
+    """The columns in which the value of a property is carried from one table into the next.
+
+    A promoted property has one for each facet; the others have their JSON, under `value`.
+    """
+
+    columns: dict[str, Sql]
+    is_promoted: bool
+
+    def named(self) -> list[Sql]:
+        """Return the columns as read from the event."""
+        return [sql.named(value, name) for name, value in self.columns.items()]
+
+    def again(self, table: str) -> list[Sql]:
+        """Return the columns as read from a table."""
+        return [sql.column(name, table) for name in self.columns]
+
+    def read(self, table: str) -> Facets:
+        """Return the value as read from a table."""
+        if not self.is_promoted:
+            return facets.of_json(sql.column("value", table))
+        return Facets(**{name: sql.column(name, table) for name in self.columns})
+
+    def key(self, table: str) -> Sql:
+        """Return a text that is the same for the same values only."""
+        if not self.is_promoted:
+            return sql.call("key", sql.column("value", table))
+        if len(self.columns) == 1:  # always of one type: equal is equal
+            return self.again(table)[0]
+        return self.read(table).key()
+
+
+def json_of(parts: tuple[str, ...]) -> Sql:
+    """Return a property of the event as JSON."""
+    properties, context = sql.column("properties", "e"), sql.column("context", "e")
+    own = member(properties, parts)
+    if parts[0] not in ("context", "properties") or len(parts) < 2:
+        return own
+    # A property may have this name itself.
+    other = member(context if parts[0] == "context" else properties, parts[1:])
+    is_own = sql.is_there(member(properties, parts[:1]))
+    return sql.case((is_own, own), otherwise=other)
+
+
+def member(json_object: Sql, parts: tuple[str, ...]) -> Sql:
+    """Follow a path from a JSON object."""
+    return inside(sql.call("get", json_object, _name(parts[0])), parts[1:])
+
+
+def inside(value: Sql, parts: tuple[str, ...]) -> Sql:
+    """Follow a path from any JSON value; through a list it flattens."""
+    for part in parts:
+        value = sql.call("at", value, _name(part))
+    return value
+
+
+def _name(part: str) -> Sql:
+    if '"' in part:
+        raise WarehouseError(f"a warehouse is asked no name with a quote in it: {part}")
+    return sql.text(part)
+
+
+def unnested(items: Sql, *, with_position: bool) -> Sql:
+    """Return the table `i` of the items of a list, with item and, if asked, pos."""
+    return exp.Unnest(
+        expressions=[items.copy()],
+        alias=exp.TableAlias(this=exp.to_identifier("i"), columns=[exp.to_identifier("item")]),
+        offset=exp.to_identifier("pos") if with_position else None,
+    )
