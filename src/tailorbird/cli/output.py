@@ -40,10 +40,11 @@ def write_json(data: Any) -> None:
     sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
-def complain(message: str, mend: str = "") -> None:
+def complain(message: str, mend: str = "", *, is_warning: bool = False) -> None:
     """Write a complaint to standard error."""
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
-    errors.print(Text("Error: ", style="bold red").append(Text(message, style="default")))
+    word, style = ("Warning: ", "bold yellow") if is_warning else ("Error: ", "bold red")
+    errors.print(Text(word, style=style).append(Text(message, style="default")))
     if mend:
         errors.print(Text(mend))
 

@@ -1,18 +1,33 @@
-"""`tailorbird segment list|show|members`: who belongs where."""
+"""`tailorbird segment list|show|members|count|preview`: who belongs where, who would."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 from rich.text import Text
 
+from tailorbird import bootstrap
+from tailorbird.adapters.files import read_folder
+from tailorbird.base.time import parse_micros
 from tailorbird.cli import output
-from tailorbird.cli.reading import open_query, unknown
+from tailorbird.cli.reading import clock_kind, open_query, unknown
+from tailorbird.language.errors import ExpressionError
+from tailorbird.language.warehouse.errors import WarehouseError
+from tailorbird.services.publish import checked_workspace
+from tailorbird.services.question import Preview, Question, question_of
+from tailorbird.workspace.definitions import Workspace
 
-app = App(name="segment", help="List segments, show one, list its members.")
+app = App(
+    name="segment",
+    help="List segments, show one, list its members; count who a condition holds for.",
+)
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 Data = Path("data")
@@ -115,3 +130,162 @@ def members(
     if page["next"]:
         output.console().print(f"\nMore: --after {page['next']}")
     return output.OK
+
+
+@app.command
+def count(
+    expression: str,
+    /,
+    *,
+    workspace: Path = Path(),
+    data: Path = Data,
+    at: str = "",
+    as_json: Json = False,
+) -> int:
+    """Count the people for whom a condition holds, by one query over all history.
+
+    Nothing is changed; a server may run on the data folder.
+
+    ```
+    tailorbird segment count "count(order_completed within 30d) > 5" --workspace shop
+    ```
+
+    Parameters
+    ----------
+    expression
+        A condition, as a segment has it under `when`.
+    workspace
+        The folder with the segments, scores and lists that it may name.
+    data
+        The data folder.
+    at
+        As known at this instant, by default now.
+    as_json
+        Print a JSON object: size, seconds, estimate.
+    """
+    lake, found = _lake(), _definitions(workspace)
+    question, now = _question(expression, found), _instant(at, data)
+    seen = _asked(lambda: lake.count(data, question, now))
+    if as_json:
+        output.write_json({"size": seen.size, "seconds": seen.seconds, "estimate": seen.estimate})
+    else:
+        output.console().print(f"{seen.size:,} people, asked in {seen.seconds:.2f} s.")
+    for warning in seen.warnings:
+        output.complain(warning, is_warning=True)
+    return output.OK
+
+
+@app.command
+def preview(
+    expression: str,
+    /,
+    *,
+    workspace: Path = Path(),
+    data: Path = Data,
+    at: str = "",
+    as_json: Json = False,
+) -> int:
+    """Tell what a segment with this condition would be, before there is one.
+
+    Its size, and over the last 30 days; who of it can be mailed; how its parts narrow it down; some
+    of its members; whom it shares with the segments there are.
+
+    ```
+    tailorbird segment preview "sum(order_completed.revenue within 365d) >= 1000"
+    ```
+
+    Parameters
+    ----------
+    expression
+        A condition, as a segment has it under `when`.
+    workspace
+        The folder with the segments, scores and lists that it may name.
+    data
+        The data folder.
+    at
+        As known at this instant, by default now.
+    as_json
+        Print a JSON object.
+    """
+    lake, found = _lake(), _definitions(workspace)
+    question, now = _question(expression, found), _instant(at, data)
+    seen = _asked(lambda: lake.preview(data, question, found, now))
+    if as_json:
+        output.write_json(asdict(seen))
+        return output.OK
+    out = output.console()
+    out.print(
+        f"[bold]{seen.size:,}[/bold] of {seen.people:,} people, {seen.reachable:,} can be mailed"
+        f" ({seen.without_consent:,} without consent, {seen.without_address:,} without address,"
+        f" {seen.suppressed:,} suppressed).\n"
+    )
+    if len(seen.funnel) > 1:
+        table = output.table("condition by condition", ">people left")
+        for text, size in seen.funnel:
+            table.add_row(Text(text), f"{size:,}")
+        out.print(table, "")
+    if seen.overlaps:
+        table = output.table("shares with", ">people", ">of")
+        for name, both, size in seen.overlaps[:8]:
+            table.add_row(name, f"{both:,}", f"{size:,}")
+        out.print(table, "")
+    first, last = seen.days[0], seen.days[-1]
+    out.print(f"{first[1]:,} on {first[0]}, {last[1]:,} on {last[0]}.")
+    for member in seen.members:
+        out.print(Text(f"  {', '.join(member['known_as']) or member['id']}"))
+    for warning in seen.warnings:
+        output.complain(warning, is_warning=True)
+    return output.OK
+
+
+def _lake() -> ModuleType:
+    try:
+        # DuckDB is large, and only for those who ask.
+        return import_module("tailorbird.bootstrap.lake")
+    except ModuleNotFoundError as error:
+        raise output.Failure(
+            f"{error.name} is not installed",
+            "Run: pip install 'tailorbird[warehouse]'",
+            code=output.OUTSIDE,
+        ) from None
+
+
+def _definitions(folder: Path) -> Workspace:
+    files, unreadable = read_folder(folder)
+    workspace, problems = checked_workspace(files)
+    if workspace is None:
+        output.show_problems([*unreadable, *problems])
+        raise output.Failure(f"the workspace in {folder} is broken", "Mend what is listed above.")
+    return workspace
+
+
+def _question(expression: str, workspace: Workspace) -> Question:
+    try:
+        return question_of(expression, workspace)
+    except ExpressionError as error:
+        output.show_problems([error.problem()])
+        raise output.Failure("the condition cannot be asked") from None
+
+
+def _instant(text: str, data: Path) -> int:
+    if not (data / "log").is_dir():
+        raise output.Failure(
+            f"{data} is no data folder of a server",
+            "Give the one that `tailorbird serve --data` was given.",
+            code=output.OUTSIDE,
+        )
+    if not text:
+        return bootstrap.open_clock(data, clock_kind(data)).now()
+    try:
+        return parse_micros(text)
+    except (ValueError, OverflowError):
+        raise output.Failure(
+            f"--at {text} is no instant", "Write one such as 2026-01-31T10:00:00Z.", code=2
+        ) from None
+
+
+def _asked(ask: Callable[[], Preview]) -> Preview:
+    try:
+        return ask()
+    except WarehouseError as error:
+        raise output.Failure(f"the history cannot be asked this: {error}") from None

@@ -94,11 +94,26 @@ def events_of(
             yield profile_id, event
 
 
+def survivors(log: EventLog, until: int) -> dict[int, int]:
+    """Return for each profile that was merged into another who it is part of, by offset `until`.
+
+    Merges that were undone are left out.
+    """
+    winners = _People(log, until + 1).winners
+    found: dict[int, int] = {}
+    for loser in winners:
+        survivor = loser
+        while survivor in winners:
+            survivor = winners[survivor]
+        found[loser] = survivor
+    return found
+
+
 class _People:
     """Whose an event is, by the merges before an offset and those of them that were undone."""
 
     def __init__(self, log: EventLog, before: int) -> None:
-        self._winners: dict[int, int] = {}
+        self.winners: dict[int, int] = {}
         # Of a survivor: who left it, and what they are known by.
         self._left: dict[int, list[tuple[int, frozenset[tuple[str, str]]]]] = {}
         for record in _records(log, before):
@@ -106,20 +121,20 @@ class _People:
                 continue  # of somebody who was erased
             if record.kind == MERGE_IN:
                 merge = _decode_merge(record.body)
-                self._winners[merge.loser_id] = merge.winner_id
+                self.winners[merge.loser_id] = merge.winner_id
                 for winner, left in self._left.items():
                     self._left[winner] = [one for one in left if one[0] != merge.loser_id]
             elif record.kind == UNMERGE:
                 undone = _decode_unmerge(record.body)
-                self._winners.pop(undone.loser_id, None)
+                self.winners.pop(undone.loser_id, None)
                 leaver = (undone.loser_id, frozenset(undone.identifiers))
                 if leaver not in self._left.setdefault(undone.winner_id, []):
                     self._left[undone.winner_id].append(leaver)
 
     def of(self, profile_id: int, event: Event) -> int:
         """Return who did what lies in a profile's lane."""
-        while profile_id in self._winners:
-            profile_id = self._winners[profile_id]
+        while profile_id in self.winners:
+            profile_id = self.winners[profile_id]
         for leaver, known_by in self._left.get(profile_id, ()):
             sent = {
                 (kind, value)

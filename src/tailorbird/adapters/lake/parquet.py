@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ _KINDS = {
     "record_offset": "BIGINT",
     "partition": "UTINYINT",
     "profile_id": "BIGINT",
+    "survivor_id": "BIGINT",
     "event_order": "BIGINT",
     "is_historical": "BOOLEAN",
     "body": "BLOB",
@@ -365,6 +366,13 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def write_survivors(survivors: Mapping[int, int], path: Path) -> None:
+    """Write whose events are whose by now: profile_id and survivor_id."""
+    with _connection() as connection:
+        _load(connection, "merged", ("profile_id", "survivor_id"), survivors.items())
+        connection.execute(f"COPY merged TO {_quoted(path)} ({_FORMAT})")
 
 
 def to_json(manifest: Manifest) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from decimal import Context, Decimal
 from functools import cache
 from importlib import resources
@@ -48,24 +48,26 @@ class Warehouse:
     """Tables opened for asking. One connection, for one thread; close it when done.
 
     Args:
-        events: Path or glob of Parquet files; `frame` tells the columns.
+        events: Path, glob or list of Parquet files; `frame` tells the columns.
         profiles: The same of what is given beside the events, or None.
         merges: Parquet with profile_id and survivor_id: whose events are whose today, or None.
+        only_promoted: Names whose columns stand for them; None for all that have columns.
         threads: Threads that DuckDB may use; None leaves it the machine's.
     """
 
     def __init__(
         self,
-        events: str,
+        events: str | Sequence[str],
         *,
         profiles: str | None = None,
         merges: str | None = None,
+        only_promoted: Collection[str] | None = None,
         threads: int | None = None,
     ) -> None:
         self.connection = duckdb.connect(config={"threads": threads} if threads else {})
         self.connection.execute("SET TimeZone = 'UTC'")
         self.connection.execute(_prelude())
-        self.promoted = self._open_events(events, merges)
+        self.promoted = self._open_events(events, merges, only_promoted)
         self._open_profiles(profiles, merges)
         self._open_zones()
 
@@ -119,8 +121,15 @@ class Warehouse:
         except duckdb.InvalidInputException as error:
             raise WarehouseError(str(error).split("tailorbird: ")[-1]) from error
 
-    def _open_events(self, path: str, merges: str | None) -> dict[str, tuple[str, ...]]:
-        source = f"read_parquet({_quoted(path)})"
+    def _open_events(
+        self, path: str | Sequence[str], merges: str | None, only: Collection[str] | None
+    ) -> dict[str, tuple[str, ...]]:
+        if isinstance(path, str):
+            source = f"read_parquet({_quoted(path)})"
+        else:
+            # Files of a lake grow columns: a property that a file lacks did not occur in it.
+            files = ", ".join(map(_quoted, path))
+            source = f"read_parquet([{files}], union_by_name = true, hive_partitioning = false)"
         columns = self._columns_of(source)
         for name in _EVENTS_NEEDED:
             if name not in columns:
@@ -137,6 +146,8 @@ class Warehouse:
             if stem and facet in NAMES:
                 parts.append(f"e.{name}")
                 path_of = stem.replace("__", ".")
+                if only is not None and path_of not in only:
+                    continue
                 promoted[path_of] = (*promoted.get(path_of, ()), facet)
         if merges is None:
             profile, join = "e.profile_id", ""
