@@ -161,6 +161,19 @@ def test_promoted_properties_answer_as_json_does(tmp_path: Path, promoted: tuple
         assert evaluate_warehouse(text, path, "2026-02-01") == {1: expected}, text
 
 
+@pytest.mark.parametrize("op", ["<", "<=", ">", ">=", "=", "!="])
+@pytest.mark.parametrize(
+    "question", ["since(b) {} 1mo", "age(traits.born) {} 1y", "since(b) {} 1d"]
+)
+def test_what_is_missing_is_of_no_age(tmp_path: Path, question: str, op: str) -> None:
+    path = str(tmp_path / "events.parquet")
+    write_events({1: read_history([{"event": "a", "timestamp": "2026-01-01"}])}, path)
+    text = question.format(op)
+    for now in ("2026-02-01", [(1, "2026-02-01")]):
+        assert list(evaluate_warehouse(text, path, now).values()) == [False], text
+        assert list(evaluate_warehouse(f"not {text}", path, now).values()) == [True], text
+
+
 @pytest.mark.parametrize("now", ["2026-03-01", "2026-02-28T23:59:59Z", "2024-02-29", "2026-05-31"])
 @pytest.mark.parametrize("months", [1, 2, 12])
 def test_a_window_of_months_begins_at_the_first_instant_that_is_inside(

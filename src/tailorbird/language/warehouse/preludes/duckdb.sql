@@ -116,14 +116,17 @@ CREATE OR REPLACE TEMP MACRO tb_characters(text) AS length(text)::DECIMAL(38, 9)
 
 -- Time -------------------------------------------------------------------------------------------
 
--- A day that does not exist becomes the first instant of the following month.
+-- A day that does not exist becomes the first instant of the following month. `least` and
+-- `greatest` pass over nulls here, so that what is missing is asked for first.
 CREATE OR REPLACE TEMP MACRO tb_after_months(micros, months) AS list_transform(
     [make_timestamp(greatest(least(micros, 253402300799000000), -62135596800000000))], lambda stamp:
-    CASE WHEN year(date_trunc('month', stamp) + to_months(months)) > 9998 THEN 253402300799000000
+    CASE WHEN micros IS NULL THEN NULL
+    WHEN year(date_trunc('month', stamp) + to_months(months)) > 9998 THEN 253402300799000000
     ELSE epoch_us(least(
         date_trunc('month', stamp) + to_months(months) + (stamp - date_trunc('month', stamp)),
         date_trunc('month', stamp) + to_months(months + 1))) END)[1];
-CREATE OR REPLACE TEMP MACRO tb_after(micros, lapse) AS least(micros + lapse, 253402300799000000);
+CREATE OR REPLACE TEMP MACRO tb_after(micros, lapse) AS
+    CASE WHEN micros IS NOT NULL THEN least(micros + lapse, 253402300799000000) END;
 CREATE OR REPLACE TEMP MACRO tb_local(micros, zone) AS
     timezone(zone, timezone('UTC', make_timestamp(micros)));
 CREATE OR REPLACE TEMP MACRO tb_hour(micros, zone) AS hour(tb_local(micros, zone))::DECIMAL(38, 9);
