@@ -203,7 +203,9 @@ def test_nothing_of_a_person_is_left_and_nothing_of_others_is_changed(
 ) -> None:
     start(host)
     live(host, catcher)
-    (host.data / "state.before").mkdir()
+    for name in ("state.before", "lake"):
+        (host.data / name).mkdir()
+    (host.data / "lake" / "day.parquet").write_bytes(b"an old day of Zebra3")
     (host.data / "state.before" / "0.db").write_bytes(b"an old state of Zebra3")
     before, people = records(host.data), profiles(host.data)
     assert len(holding(host.data, SECRETS)) >= 5

@@ -7,17 +7,19 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from tailorbird.adapters.sqlite.connection import StorageProblem
 from tailorbird.adapters.sqlite.control_store import SqliteControlStore
 from tailorbird.adapters.sqlite.event_log import SqliteEventLog
 from tailorbird.adapters.sqlite.identity_store import SqliteIdentityStore
 from tailorbird.adapters.sqlite.suppression_store import SqliteSuppressionStore
-from tailorbird.bootstrap.stores import open_dead_letters, open_state
+from tailorbird.base.problems import OperationalError
+from tailorbird.bootstrap.stores import open_dead_letters, open_state, own
 from tailorbird.events.event import ERASE, Record, partition_of
 from tailorbird.ports.clock import Clock
 from tailorbird.services.erase import Eraser, Parts
 
-# What `rebuild` keeps of old states.
-_LEFTOVERS = ("state.before", "state.new")
+# What `rebuild` keeps of old states, and history in columns: all of it comes from the log again.
+_LEFTOVERS = ("state.before", "state.new", "lake")
 
 
 def open_eraser(
@@ -50,8 +52,13 @@ def open_eraser(
 
     def remove_leftovers() -> list[str]:
         found = [name for name in _LEFTOVERS if (data / name).is_dir()]
-        for name in found:
-            shutil.rmtree(data / name)
+        try:
+            # Who fills the lake has read what is gone from the log by now.
+            with closing(own(data, "lake")):
+                for name in found:
+                    shutil.rmtree(data / name)
+        except StorageProblem as problem:
+            raise OperationalError(str(problem), is_retry_safe=True) from problem
         return found
 
     def are_states_scrubbed(offsets: Mapping[int, int]) -> bool:
