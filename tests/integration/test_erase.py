@@ -248,7 +248,7 @@ def test_nothing_of_a_person_is_left_and_nothing_of_others_is_changed(
     assert done["status"] == "done"
     assert done["log"]["records"] == sum(one.profile_id in gone for one in before.values())
     assert (done["messages"], done["dead_letters"]) == (1, 1)
-    assert done["folders_removed"] == ["state.before"]
+    assert done["folders_removed"] == ["state.before", "lake"]
 
     # Who had left stays left, though nobody can read who it was.
     assert done["addresses_that_stay_suppressed"] == 1
