@@ -12,7 +12,7 @@ import os
 import time
 from pathlib import Path
 
-from benchmarks.ingest import BATCH, _body, _send
+from benchmarks.ingest import BATCH, FEW, _body, _send
 from benchmarks.serving import Serving, serving
 from benchmarks.table import Table
 
@@ -34,7 +34,8 @@ def run() -> None:
         for part in range(PARTS):
             numbers = range(batches * part // PARTS, batches * (part + 1) // PARTS)
             for start in range(0, len(numbers), 200):
-                _send(server, "/v1/batch", [_body(one) for one in numbers[start : start + 200]])
+                bodies = [_body(one) for one in numbers[start : start + 200]]
+                _send(server, "/v1/batch", bodies, FEW)
             if not part:
                 first = _memory(server)
         took = time.perf_counter() - begun

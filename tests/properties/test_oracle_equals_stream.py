@@ -76,7 +76,7 @@ def test_standing_conditions_are_settled_by_what_can_change_them(
         now = known.known_at
         while deadlines and (at := min(deadlines.values())) < now:
             due = [name for name, flip in deadlines.items() if flip == at]
-            program.prune(view.cells, at, due)
+            program.prune_for(view.cells, at, due)
             program.settle(view, due, at, members, deadlines)
         seen.append(known)
         stream.note(known)

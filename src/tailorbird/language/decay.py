@@ -36,10 +36,10 @@ def tables() -> tuple[list[int], list[int]]:
 
 def weigh(timestamp: int, half_life: int) -> tuple[int, int]:
     """Return (half-life index, 2^fraction as an integer of 2^-40 units) of an instant."""
-    index, rest = divmod(timestamp, half_life)
-    fraction = (rest << (2 * _BITS)) // half_life
+    index = timestamp // half_life
+    fraction = ((timestamp - index * half_life) << 24) // half_life
     coarse, fine = tables()
-    return index, (coarse[fraction >> _BITS] * fine[fraction & (_STEPS - 1)]) >> _SHIFT
+    return index, (coarse[fraction >> 12] * fine[fraction & 4095]) >> 40
 
 
 def value_at(buckets: Mapping[int, int], half_life: int, now: int) -> int:

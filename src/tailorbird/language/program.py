@@ -99,10 +99,14 @@ class Program:
         self._adders: Mapping[str, _Add] | None = None
         if any(spec.half_life for spec in self.specs.values()):
             decay.tables()
-        # Of the cells that an expression reads, those whose entries get too old to count.
+        # Of the cells that a standing condition reads, those whose entries get too old to count.
         self._fading = {
-            key: tuple(one for one in ids if self.specs[one].horizon or self.specs[one].half_life)
-            for key, ids in self.cells_of_key.items()
+            name: tuple(
+                spec
+                for spec in map(self.specs.__getitem__, self.cells_of_key[key])
+                if spec.horizon or spec.half_life
+            )
+            for key, name in self._standing.items()
         }
         self._explainers: dict[str, list[tuple[str, Callable[..., Value], tuple[int, ...]]]] = {}
 
@@ -184,17 +188,20 @@ class Program:
                 merged[one] = kept
         return merged
 
-    def prune(self, cells: Cells, now: int, keys: Iterable[str] | None = None) -> None:
-        """Drop entries that can never count again, and cells that this program does not keep.
+    def prune(self, cells: Cells, now: int) -> None:
+        """Drop entries that can never count again, and cells that this program does not keep."""
+        for one in list(cells):
+            spec = self.specs.get(one)
+            if spec is None or accumulators.prune_cell(spec, cells[one], now) is None:
+                del cells[one]
 
-        With `keys`, only in the cells that these expressions read.
-        """
-        ids = cells if keys is None else [one for key in keys for one in self._fading[key]]
-        for one in list(ids):
-            if one in cells:
-                spec = self.specs.get(one)
-                if spec is None or accumulators.prune_cell(spec, cells[one], now) is None:
-                    del cells[one]
+    def prune_for(self, cells: Cells, now: int, names: Iterable[str]) -> None:
+        """Drop what can never count again from the cells that some standing conditions read."""
+        for name in names:
+            for spec in self._fading[name]:
+                cell = cells.get(spec.id)
+                if cell is not None and accumulators.prune_cell(spec, cell, now) is None:
+                    del cells[spec.id]
 
     # -- asking ----------------------------------------------------------------------------------
 

@@ -39,8 +39,7 @@ def fold_event(state: ProfileState, event: Event) -> tuple[tuple[str, ...], bool
     elif event.name in GIVING or event.name in WITHDRAWING:
         topic = event.properties.get("topic")
         _agree(state, topic if isinstance(topic, str) else MARKETING, event.name in GIVING, event)
-    place = (event.timestamp, event.order)
-    if event.context and place > state.context_at:
+    if event.context and (place := (event.timestamp, event.order)) > state.context_at:
         state.context = event.context
         state.context_at = place
         return traits, True

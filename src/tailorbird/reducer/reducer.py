@@ -54,26 +54,30 @@ class Reducer(StateReader):
         super().__init__(workspace)
         self._segments = tuple(workspace.segments)
         self._rank = {name: rank for rank, name in enumerate(self._segments)}
-        self._keys = {name: key_of(name) for name in self._segments}
         self._born = _segment_names(self.program.born(self._timezone))
         self._of_trait = _segments_by(self.program.keys_of_trait)
         self._of_context = _segment_names(self.program.keys_of_context)
-        self._by_event: dict[str, list[JourneyDefinition]] = {}
+        # With the microseconds after which a trigger starts nothing any more.
+        self._by_event: dict[str, list[tuple[JourneyDefinition, int]]] = {}
         self._by_segment: dict[str, list[JourneyDefinition]] = {}
         for journey in workspace.journeys.values():
             if journey.trigger.segment is not None:
                 self._by_segment.setdefault(journey.trigger.segment, []).append(journey)
             elif journey.trigger.event is not None:
-                self._by_event.setdefault(journey.trigger.event, []).append(journey)
+                fresh = (journey, journey.freshness.after(0))
+                self._by_event.setdefault(journey.trigger.event, []).append(fresh)
         self._folds: dict[frozenset[int], Any] = {}
 
     # -- records ---------------------------------------------------------------------------------
 
-    def reduce(self, state: ProfileState | None, record: Record) -> Reduction:
+    def reduce(
+        self, state: ProfileState | None, record: Record, event: Event | None = None
+    ) -> Reduction:
         """Reduce a record of a profile (event, merge_out, merge_in, absorb).
 
         The profile's deadlines earlier than the record's `now` fire first, each with its own now.
-        `state` is None for a profile without records so far.
+        `state` is None for a profile without records so far. `event` is the record's, where the
+        caller has decoded it already.
         """
         is_new = state is None
         if state is None:
@@ -88,7 +92,7 @@ class Reducer(StateReader):
         else:
             if state.waiting_for:
                 self._stop_waiting(out)
-            self._take(out, record, is_new=is_new)
+            self._take(out, record, event, is_new=is_new)
         return self._close(out)
 
     def fire(self, state: ProfileState, until: int) -> Reduction:
@@ -97,12 +101,14 @@ class Reducer(StateReader):
         self._fire(out, until + 1)
         return self._close(out)
 
-    def _take(self, out: Reduction, record: Record, *, is_new: bool = False) -> None:
+    def _take(
+        self, out: Reduction, record: Record, event: Event | None = None, *, is_new: bool = False
+    ) -> None:
         deadline = out.state.deadline
         if deadline is not None and deadline < record.now:
             self._fire(out, record.now)
         if record.kind == EVENT:
-            self._event(out, decode_event(record), record.now, is_new=is_new)
+            self._event(out, event or decode_event(record), record.now, is_new=is_new)
         elif record.kind == MERGE_IN:
             merge = _decode_merge(record.body)
             if merge.merge_id not in out.state.absorbed:
@@ -124,14 +130,17 @@ class Reducer(StateReader):
             changes += self.program.settle(view, more, now, state.segments, state.deadlines)
         entered = self._note(out, changes, now, cause) if changes else []
         if state.runs:
-            self._resume(out, now)
+            for run in state.runs:
+                if run.resume_at <= now:
+                    self._resume(out, now)
+                    break
             if self._machine.has_exits:
                 self._machine.leave(state, now)
         if event.is_historical:
             return
         age = now - event.timestamp
-        for journey in self._by_event.get(event.name, ()):
-            if age <= journey.freshness.after(0) and self._machine.is_open(state, journey):
+        for journey, freshness in self._by_event.get(event.name, ()):
+            if age <= freshness and self._machine.is_open(state, journey):
                 out.effects += self._machine.start(state, journey, _trigger_of(event), now)
         if entered:
             self._start_entered(out, entered, now, age)
@@ -202,12 +211,13 @@ class Reducer(StateReader):
                 return
             self._stop_waiting(out)
             state = out.state
-        deadlines = state.deadlines
+        deadlines, runs = state.deadlines, state.runs
         due = [(at, self._rank[name], name) for name, at in deadlines.items() if at < before]
         heapify(due)
+        view = ProfileView(state, self._timezone)
         for _ in range(FIRINGS_MAX):
             at = due[0][0] if due else before
-            for run in state.runs:
+            for run in runs:
                 at = min(at, run.resume_at)
             if at >= before:
                 return
@@ -216,13 +226,15 @@ class Reducer(StateReader):
                 names.append(heappop(due)[2])
             entered: list[str] = []
             if names:
-                self.program.prune(state.cells, at, [self._keys[name] for name in names])
-                entered = self._settle(out, names, at, "time")
+                self.program.prune_for(state.cells, at, names)
+                changes = self.program.settle(view, names, at, state.segments, deadlines)
+                if changes:
+                    entered = self._note(out, changes, at, "time")
                 for name in names:
                     flip = deadlines.get(name, before)
                     if flip < before:
                         heappush(due, (flip, self._rank[name], name))
-            if state.runs:
+            if runs:
                 self._resume(out, at)
             if entered:
                 self._machine.leave(state, at)
@@ -405,7 +417,7 @@ class Reducer(StateReader):
 def _deadline(state: ProfileState) -> int | None:
     if state.waiting_for:
         return merging.waits_until(state)
-    first = min(state.deadlines.values(), default=None)
+    first = min(state.deadlines.values()) if state.deadlines else None
     for run in state.runs:
         if first is None or run.resume_at < first:
             first = run.resume_at

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from tailorbird.profiles.state import ProfileState
 from tailorbird.reducer.effects import Effect, MembershipChange
 
 
-@dataclass(slots=True)
 class Reduction:
     """New state (owned by the caller; mutated inside one call only), what to do, when next.
 
@@ -16,7 +13,11 @@ class Reduction:
     record, None for never.
     """
 
-    state: ProfileState
-    effects: list[Effect] = field(default_factory=list)
-    memberships: list[MembershipChange] = field(default_factory=list)
-    deadline: int | None = None
+    __slots__ = ("deadline", "effects", "memberships", "state")
+
+    def __init__(self, state: ProfileState) -> None:
+        # By hand: one is made for each record, and a dataclass asks a factory for each list.
+        self.state = state
+        self.effects: list[Effect] = []
+        self.memberships: list[MembershipChange] = []
+        self.deadline: int | None = None

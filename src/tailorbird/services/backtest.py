@@ -17,7 +17,7 @@ import msgspec
 
 from tailorbird.base.time import DAY, format_micros
 from tailorbird.delivery.decide import MARKETING, Deliver, Facts, Hold, address_of, decide
-from tailorbird.delivery.suppression import EVERYTHING, address_hash, changes_of
+from tailorbird.delivery.suppression import EVERYTHING, NAMES, address_hash, changes_of
 from tailorbird.events.event import ABSORB, ERASE, UNMERGE, Absorb, Event, Record, Unmerge, encode
 from tailorbird.journeys.effects import SendMessage
 from tailorbird.language.calendar import local_of
@@ -36,6 +36,7 @@ LIMITS = (
     "Imported history counts from when it happened.",
 )
 _CROWDED_SHOWN = 10
+_QUARTER = DAY // 96
 _decode_absorb = msgspec.msgpack.Decoder(Absorb).decode
 _decode_unmerge = msgspec.msgpack.Decoder(Unmerge).decode
 
@@ -109,6 +110,7 @@ class Backtest:
         self._settings = reducer.workspace.settings
         self._begin, self._end = begin, end
         self._refold = refold
+        self._days: dict[int, str] = {}  # quarter of an hour -> date
         # Of the family that is being lived.
         self._states: dict[int, ProfileState] = {}
         self._handed: dict[tuple[str, int], bytes] = {}
@@ -129,7 +131,7 @@ class Backtest:
                 self._pass_time(record.profile_id, record.now)
             if moment.event is not None:
                 self._hear(moment.event, record.now)
-            self._take(record)
+            self._take(record, moment.event)
         for profile_id in list(self._states):
             self._pass_time(profile_id, self._end)
         self._close()
@@ -141,7 +143,7 @@ class Backtest:
 
     # -- records ---------------------------------------------------------------------------------
 
-    def _take(self, record: Record) -> None:
+    def _take(self, record: Record, event: Event | None) -> None:
         profile_id = record.profile_id
         state = self._states.get(profile_id)
         if record.kind == ERASE:
@@ -160,7 +162,7 @@ class Backtest:
                 record = msgspec.structs.replace(record, body=body)
                 self._note(self._reducer.reduce(state, record))
         else:
-            self._note(self._reducer.reduce(state, record))
+            self._note(self._reducer.reduce(state, record, event))
 
     def _pass_time(self, profile_id: int, now: int) -> None:
         """Fire what falls due before an instant, and let go what was held until before it."""
@@ -193,13 +195,13 @@ class Backtest:
         """Note what an event says of suppression, and of what was really sent."""
         is_inside = self._begin <= now < self._end
         self.tally.events += is_inside
-        for change in changes_of(event, now):
+        for change in changes_of(event, now) if event.name in NAMES else ():
             place = (change.address_hash, change.topic)
             if change.is_suppressed:
                 self._suppressed[place] = change.reason
             elif self._suppressed.get(place) == change.reason:
                 del self._suppressed[place]
-        if event.name == "email_sent" and event.source == "tailorbird" and is_inside:
+        if event.name == "email_sent" and is_inside and event.source == "tailorbird":
             journey = event.properties.get("journey")
             if isinstance(journey, str):
                 self.tally.really.setdefault(journey, Counter())[self._day(now)] += 1
@@ -272,7 +274,13 @@ class Backtest:
         tally.crowded = sorted([*tally.crowded, *crowded], reverse=True)[:_CROWDED_SHOWN]
 
     def _day(self, at: int) -> str:
-        return local_of(at, self._settings.timezone).date().isoformat()
+        # Zones differ from UTC by whole quarters of an hour.
+        quarter = at // _QUARTER
+        day = self._days.get(quarter)
+        if day is None:
+            day = local_of(quarter * _QUARTER, self._settings.timezone).date().isoformat()
+            self._days[quarter] = day
+        return day
 
 
 def to_json(tally: Tally, begin: int, end: int) -> dict[str, Any]:
