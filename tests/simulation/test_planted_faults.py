@@ -21,7 +21,7 @@ from tailorbird.services.send import Delivery
 from tailorbird.services.working_set import WorkingSet
 from tailorbird.testing.simulation import simulate, storage
 
-SEEDS = 60
+SEEDS = 200
 
 
 def problems_found(words: str, **plan: Any) -> list[str]:
