@@ -11,8 +11,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tailorbird.base.time import from_micros, parse_micros
+from tailorbird.base.time import format_micros, from_micros, parse_micros
+from tailorbird.bootstrap.time_travel import open_query_at
 from tailorbird.cli import output
+from tailorbird.cli.output import Failure
 from tailorbird.cli.reading import nobody, open_query, reference_of
 
 app = App(name="profile", help="Show what is known of a person.")
@@ -24,6 +26,7 @@ def show(
     /,
     *,
     data: Path = Path("data"),
+    at: str = "",
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
     """Show a person's identifiers and where they come from, segments, traits, scores and consent.
@@ -41,13 +44,19 @@ def show(
         KIND:VALUE, such as user_id:17850 or email:ada@shop.example; a bare user id; or p_...
     data
         The data folder of the server.
+    at
+        As they were known at this instant (RFC 3339): segments, traits, scores, journeys of then.
+        Identifiers are those of today.
     as_json
         Print a JSON object.
     """
+    reference = reference_of(person)
     with open_query(data) as query:
-        profile = query.profile(reference_of(person))
+        profile = query.profile(reference)
         if profile is not None:
-            profile.update(query.consent(reference_of(person)))
+            profile.update(query.consent(reference))
+    if at and profile is not None:
+        profile = _profile_then(data, reference, at, profile)
     if profile is None:
         raise nobody(person)
     if as_json:
@@ -55,6 +64,27 @@ def show(
     else:
         _Page(profile).show()
     return output.OK
+
+
+def _profile_then(data: Path, reference: str, at: str, today: dict[str, Any]) -> dict[str, Any]:
+    try:
+        instant = parse_micros(at)
+    except (ValueError, OverflowError):
+        raise Failure(
+            f"--at {at} is no instant", "Write one such as 2026-01-31T10:00:00Z.", code=2
+        ) from None
+    with open_query_at(data, reference, instant) as query:
+        found = query.profile(reference)
+    if found is None:
+        raise Failure(
+            f"nobody was known as `{reference}` at {at}",
+            f"They are known since {today['created_at']}.",
+        )
+    known = {
+        part: [one for one in today[part] if parse_micros(one[when]) <= instant]
+        for part, when in (("consent_proofs", "at"), ("suppressed", "since"))
+    }
+    return {**found, **known, "at": format_micros(instant)}
 
 
 class _Page:
