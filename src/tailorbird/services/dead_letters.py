@@ -19,7 +19,7 @@ from tailorbird.base.time import format_micros
 from tailorbird.events.decode import Accepted, decode_item, spread
 from tailorbird.events.documents import Batch, decode_batch, sent_at_of
 from tailorbird.events.identifiers import DEFAULT_RULES, IdentityRules
-from tailorbird.events.refusal import MENDS, Refusal, Rule
+from tailorbird.events.refusal import MENDS, Refusal, Rule, excerpt
 from tailorbird.ports.clock import Clock
 from tailorbird.ports.dead_letters import (
     BATCH,
@@ -34,12 +34,14 @@ from tailorbird.ports.dead_letters import (
 )
 from tailorbird.ports.log_writer import DUPLICATE, RETRY, LogWriter
 from tailorbird.services.ingest import Standardise, draft_of
-from tailorbird.services.mend import Mend
+from tailorbird.services.mend import Mend, NoObject
 from tailorbird.services.source_messages import Bad, Item, items_of, object_in
 from tailorbird.workspace.definitions import SourceDefinition
 
 ACCEPTED, KNOWN, REFUSED, LATER = "accepted", "duplicate", "refused", "retry"
-_PAGE = 200
+_PAGE = 50
+# Of so many attempts, a little more, the bytes are told; of more they would fill the memory.
+TOLD = 100
 # Numbers go through as they were written: a double would cut long ones.
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 _encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -121,7 +123,8 @@ class Replayer:
             after = letters[-1].id
             tried = [self._read(one, mend, one.raw if raw is None else raw) for one in letters]
             self._apply_steps(tried)
-            found += [_outlook(one) for one in tried] if is_dry else await self._append(tried)
+            attempts = [_outlook(one) for one in tried] if is_dry else await self._append(tried)
+            found += [_without_bytes(one) for one in attempts] if len(found) > TOLD else attempts
         return found
 
     # -- reading ---------------------------------------------------------------------------------
@@ -283,11 +286,22 @@ def _mend_of(rule: str) -> str:
     return next((text for one, text in MENDS.items() if one.value == rule), "")
 
 
+def _without_bytes(attempt: Attempt) -> Attempt:
+    attempt.letter, attempt.after = structs.replace(attempt.letter, raw=b""), []
+    return attempt
+
+
 def _mended(mend: Mend | None, raw: bytes, now: int) -> bytes | Refusal:
     if mend is None:
         return raw
     seen = object_in(raw)
-    return seen if isinstance(seen, Refusal) else _encode(mend.apply(_decode(raw), now))
+    if isinstance(seen, Refusal):
+        return seen
+    try:
+        return _encode(mend.apply(_decode(raw), now))
+    except NoObject as problem:
+        found = excerpt(problem.found)
+        return Refusal(Rule.WRONG_TYPE, problem.path, found, f"the mend cannot be made: {problem}")
 
 
 def _outlook(tried: _Tried) -> Attempt:

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tailorbird.base.problems import Problem, ProblemsError
+from tailorbird.base.problems import Problem, ProblemsError, TailorbirdError
+from tailorbird.events.refusal import excerpt
 from tailorbird.language.errors import ExpressionError
 from tailorbird.language.parser import parse
 from tailorbird.services.source_messages import value_of
@@ -17,6 +18,15 @@ KEYS = ("set", "rename", "drop")
 _PATH = re.compile(r"[^.\s]+(\.[^.\s]+)*")
 _FIELD = re.compile(r"[A-Za-z_$][A-Za-z0-9_$-]*(\.[A-Za-z0-9_$-]+)*")
 _CONSTANTS = ("true", "false", "null", "now")
+
+
+class NoObject(TailorbirdError):
+    """A path leads through `found`, which is a list or a plain value."""
+
+    def __init__(self, path: str, found: Any) -> None:
+        super().__init__(f"{path} leads through {excerpt(found)}, which is no object")
+        self.path = path
+        self.found = found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +41,11 @@ class Mend:
     drop: Sequence[str]
 
     def apply(self, item: Mapping[str, Any], now: int) -> dict[str, Any]:
-        """Return a mended copy of an item."""
+        """Return a mended copy of an item.
+
+        Raises:
+            NoObject: a path to be set leads through something that is no object.
+        """
         mended = _copied(item)
         for old, new in self.rename.items():
             found, value = _take(mended, old)
@@ -116,8 +130,10 @@ def _put(item: dict[str, Any], path: str, value: Any) -> None:
     *parts, last = path.split(".")
     place = item
     for part in parts:
-        below = place.get(part)
-        if not isinstance(below, dict):
+        below = place.setdefault(part, {})
+        if below is None:
             below = place[part] = {}
+        if not isinstance(below, dict):
+            raise NoObject(path, below)
         place = below
     place[last] = value

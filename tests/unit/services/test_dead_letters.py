@@ -317,3 +317,21 @@ def test_a_mend_renames_sets_and_drops() -> None:
 def test_a_mend_that_cannot_be_read_says_why() -> None:
     with pytest.raises(ProblemsError, match="set price"):
         mend_from({"set": {"price": "(("}})
+
+
+def test_a_mend_never_overwrites_what_is_no_object(server: InProcessServer) -> None:
+    post(server, "/v1/track", {"event": "Seen", "properties": {"products": [{"id": 1}]}})
+    told = replay(server, mend={"set": {"userId": "'u1'", "properties.products.id": 2}})
+    assert told["counts"] == {"refused": 1}
+    assert "is no object" in told["attempts"][0]["error"]["message"]
+    assert letters(server)[0]["raw"] == '{"event":"Seen","properties":{"products":[{"id":1}]}}'
+
+
+def test_a_long_replay_does_not_hold_all_bytes(server: InProcessServer) -> None:
+    batch = [{"type": "track", "event": f"Seen {number}"} for number in range(300)]
+    post(server, "/v1/batch", {"batch": batch})
+    replayer = server.app._parts.api.state.parts.letters.replayer
+    attempts = asyncio.run(replayer.replay(Which(), is_dry=True))
+    assert len(attempts) == 300
+    assert sum(bool(one.letter.raw) for one in attempts) <= 200
+    assert attempts[0].after == [attempts[0].letter.raw]
