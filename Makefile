@@ -3,6 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Warehouses that only tests run: half a gigabyte, so not for whoever just wants to look.
+ENGINES := $(VENV)/.engines
+
+CORES := $(shell getconf _NPROCESSORS_ONLN)
 
 .PHONY: install demo test check format bench docs clean
 
@@ -16,11 +20,17 @@ $(STAMP): $(BIN)/python pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $(STAMP)
 
+$(ENGINES): $(STAMP) pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[engines]' && touch $(ENGINES) || echo "ClickHouse and Spark could not be installed: their tests skip." >&2
+
 demo: install
 	$(BIN)/tailorbird demo $(ARGS)
 
-test: install check
-	$(BIN)/pytest $(ARGS)
+# Tests without processes of their own share the cores; the others have the machine to themselves.
+# Pytest answers 5 where ARGS leave it none.
+test: install $(ENGINES) check
+	$(BIN)/pytest -n $(CORES) --dist loadfile -m "not integration" $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/pytest -m integration $(ARGS) || [ $$? -eq 5 ]
 
 check: install
 	$(BIN)/ruff format --check src tests benchmarks

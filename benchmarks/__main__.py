@@ -17,6 +17,8 @@ NAMES = (
     "post_to_membership",
     "idle_memory",
     "preview",
+    "backfill",
+    "lake",
     "backtest",
     "soak",
 )

@@ -8,7 +8,8 @@ import secrets
 import hypothesis.core
 import pytest
 
-SEED = int(os.environ.get("TAILORBIRD_SEED", secrets.randbits(32)))
+# Processes that share the tests share the seed.
+SEED = int(os.environ.setdefault("TAILORBIRD_SEED", str(secrets.randbits(32))))
 
 
 def pytest_configure() -> None:

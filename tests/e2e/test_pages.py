@@ -249,3 +249,43 @@ def test_the_events_page_shows_what_came_and_what_the_plan_lacks(page: Any, shop
     for width in (1280, 390):
         page.set_viewport_size({"width": width, "height": 900})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_segment_is_tried_before_there_is_one(page: Any, shop: Shop) -> None:
+    shop.order("eve", "Eve")
+    page.get_by_role("link", name="Segments", exact=True).first.click()
+    condition = page.get_by_label("A condition")
+    page.get_by_text("Conditions to start from").click()
+    page.get_by_role("button", name="count(order_completed within 30d) > 5").click()
+    assert condition.input_value() == "count(order_completed within 30d) > 5"
+    condition.fill("count(order_completed) >= 1 and traits.first_name = 'Eve'")
+    page.get_by_role("button", name="Ask all history").click()
+    asked = page.locator("#asked")
+    asked.get_by_text("Condition by condition").wait_for(timeout=60_000)
+    assert asked.locator(".figure b").first.inner_text() == "1"
+    asked.get_by_text("Near misses").wait_for()
+    # Whoever else ordered fails at the name alone, and says which it is.
+    misses = asked.locator(".fails").all_inner_texts()
+    assert misses
+    assert all(one.startswith("traits.first_name = ") for one in misses)
+    assert page.evaluate("window.ran") is None
+    assert "when: " in asked.locator("pre").inner_text()
+    asked.get_by_role("link", name="eve@shop.example").click()
+    page.wait_for_url("**/#/people/p_*", timeout=5_000)
+
+
+def test_a_wrong_condition_is_told_with_its_place(browser: Any, shop: Shop) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(shop.address)
+    page.get_by_label("Admin key").fill(shop.admin_key)
+    page.get_by_role("button", name="Open").click()
+    page.get_by_text("Latest mails").wait_for(timeout=10_000)
+    page.goto(shop.address + "/#/segments")
+    page.get_by_label("A condition").fill("count(order_completed >= 1")
+    page.get_by_role("button", name="Ask all history").click()
+    told = page.locator("#asked .told")
+    told.wait_for(timeout=60_000)
+    assert "^^" in told.inner_text()
+    assert page.get_by_label("A condition").input_value() == "count(order_completed >= 1"
+    context.close()

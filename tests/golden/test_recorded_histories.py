@@ -31,7 +31,7 @@ def test_recorded_histories_have_the_recorded_outcome(engines: int, batch: int) 
 def test_the_record_holds_what_it_is_kept_for() -> None:
     kept = [json.loads(line) for line in (FOLDER / "outcome.jsonl").read_text().splitlines()]
     causes = {change[3] for one in kept for change in one["changes"]}
-    assert causes == {"record", "time", "definition", "merge", "import"}
+    assert causes == {"record", "time", "definition", "backfill", "merge", "import"}
     assert {message[1] for one in kept for message in one["messages"]} == {
         "welcome",
         "cart",

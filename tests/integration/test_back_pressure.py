@@ -17,6 +17,7 @@ from prometheus_client import generate_latest
 from tailorbird.adapters.memory.event_log import MemoryEventLog
 from tailorbird.adapters.memory.identity_store import MemoryIdentityStore
 from tailorbird.adapters.memory.suppression_store import MemorySuppressionStore
+from tailorbird.adapters.socket import client as socket_client
 from tailorbird.adapters.socket import server as socket_server
 from tailorbird.adapters.socket.client import SocketLogWriter
 from tailorbird.adapters.socket.server import WriterServer
@@ -187,6 +188,8 @@ def test_the_writers_queue_is_bounded_in_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(socket_server, "QUEUE_BYTES_MAX", 200_000)
+    # Of two frames under way the second finds no room.
+    monkeypatch.setattr(socket_client, "GATHERED_BYTES_MAX", 150_000)
     world = World(tmp_path, waiting_bytes_max=10**9)
     answers = asyncio.run(world.run(300, 10_000))
     taken = {f"m{number}" for number, (status, _, _) in enumerate(answers) if status == 200}

@@ -22,6 +22,7 @@ from tailorbird.bootstrap.backup import damages, make_backup, restore_backup
 from tailorbird.bootstrap.definitions import workspace_loader
 from tailorbird.cli.app import run
 from tailorbird.events.event import decode_event
+from tailorbird.ports.control_store import LAKE_STATUS
 from tailorbird.ports.event_log import Draft
 from tailorbird.ports.log_writer import ACCEPTED, DUPLICATE
 from tailorbird.services.publish import Publisher
@@ -310,3 +311,18 @@ def test_folders_that_cannot_be_right_are_refused(
     said = capsys.readouterr().err
     for word in ("another disk", "no data folder", "no finished backup", "no instant", "ledger"):
         assert word in said
+
+
+def test_a_restored_folder_owns_no_lake_elsewhere(tmp_path: Path) -> None:
+    """It may hold what the backup has not; see `bootstrap.lake_keeper`."""
+    data, folder, target = tmp_path / "data", tmp_path / "backup", tmp_path / "new"
+    make_folder(data).close()
+    told = {"offset": 40, "place": "s3://history/shop", "problem": ""}
+    with closing(bootstrap.open_control(data)) as control:
+        control.set(LAKE_STATUS, json.dumps(told))
+        control.set("lake_owner", "one")
+    make_backup(data, folder, lambda _: None)
+    restore_backup(folder, target)
+    with closing(bootstrap.open_control(target)) as control:
+        assert control.get("lake_owner") is None
+        assert control.get(LAKE_STATUS) is None

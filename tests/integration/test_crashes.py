@@ -178,7 +178,11 @@ class Shop:
         """Kill all processes at once, as a power loss does."""
         assert self.process is not None
         self.deliver_kills += 1
-        self.process.kill()
+        # Under strace the supervisor is its child, and would live on.
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        inner = [int(one) for one in children.read_text().split()] if self._before else []
+        for pid in (self.process.pid, *inner):
+            os.kill(pid, signal.SIGKILL)
         self.process.wait()
         pids = self.pids().values()
         for pid in pids:

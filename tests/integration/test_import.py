@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -154,9 +154,9 @@ def test_history_of_last_minute_fills_profiles_and_mails_nobody(
     assert profile(host, capsys, "user_id:u1")["segments"] == ["buyers"]
     # The same order, live, is answered at once: only that it is history kept the mail back.
     live(host, "order_completed", "u1")
-    until(lambda: catcher.counts().total() == 1)
+    until(lambda: catcher.counts().total() >= 1)
     time.sleep(0.5)
-    assert catcher.counts().total() == 1
+    assert catcher.counts().total() == 1, (catcher.counts(), host.lines())
 
 
 def live(host: Host, name: str, user: str | None = None, anonymous: str | None = None) -> None:
@@ -250,10 +250,13 @@ def test_killed_at_random_each_row_comes_once(
 
 
 def count(host: Host) -> int:
-    """Return how many records of events the log has."""
+    """Return how many records of events the log has; a file that is just being made has none."""
     found = 0
     for path in (host.data / "log").glob("[0-9]*.db"):
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as file:
+        with (
+            closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as file,
+            suppress(sqlite3.OperationalError),
+        ):
             found += file.execute("SELECT count(*) FROM record WHERE kind = 'event'").fetchone()[0]
     return found
 

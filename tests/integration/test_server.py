@@ -34,6 +34,8 @@ base_url = "http://localhost:{port}"
 name = "Test shop"
 address = "hello@shop.example"
 postal_address = "1 High Street"
+[lake]
+interval_seconds = 1
 """
 FILES = {
     "segments/keen.yaml": "when: count(product_viewed within 1d) >= 3\n",
@@ -298,6 +300,20 @@ def test_a_visitor_and_the_user_become_one_person(server: Server) -> None:
     known = server.get("/v1/profiles/user_id:u9")
     assert known["id"] == server.get("/v1/profiles/anonymous_id:a9")["id"]
     assert known["segments"] == ["keen"]
+
+
+def test_history_in_columns_follows_and_health_says_how_far(server: Server) -> None:
+    def lake() -> dict[str, Any]:
+        return json.loads(server.request("GET", "/health")[2])["lake"] or {"events": 0}
+
+    # A round is a process that gives way to all others.
+    wait_for(lambda: lake()["events"] > 0, 120)
+    told = lake()
+    assert told["problem"] == ""
+    assert told["bytes"] > 0
+    assert told["records_behind"] >= 0
+    text = server.request("GET", "/metrics")[2].decode()
+    assert "tailorbird_lake_records_behind" in text
 
 
 def test_an_edited_segment_goes_live_and_a_broken_one_does_not(server: Server) -> None:

@@ -17,8 +17,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tailorbird.base.numbers import SCALE
 from tailorbird.base.time import DAY
+from tailorbird.events.event import Event, order_of
 from tailorbird.language import tree
+from tailorbird.language.needs import Interest, PointsScore
 from tailorbird.language.oracle import Known, Person, value_at
 from tailorbird.language.printer import format_expression
 from tailorbird.language.values import Value
@@ -168,3 +171,99 @@ def assert_same(
 ) -> None:
     expected = value_at(node, history, at, person)
     assert same(found, expected), f"{found!r} is not {expected!r}: {shown(node, list(history), at)}"
+
+
+SPANS = (1, 7_000_000, 3_600_000_000, DAY, 30 * DAY, 400 * DAY)
+EVEN = st.sampled_from((SCALE, -SCALE, 5 * SCALE, 1, 3, -7, 10**15 + 1))
+
+
+@settings(_SETTINGS, max_examples=40 * EFFORT)
+@given(
+    points=st.lists(st.tuples(st.sampled_from("abc"), EVEN), min_size=1, max_size=4),
+    half_life=st.none() | st.sampled_from(SPANS),
+    fades_over=st.none() | st.sampled_from(SPANS),
+    cap=st.none() | st.sampled_from((1, SCALE, 7 * SCALE)),
+)
+def test_scores_are_the_same_to_the_last_place(
+    lake: Lake,
+    points: list[tuple[str, int]],
+    half_life: int | None,
+    fades_over: int | None,
+    cap: int | None,
+) -> None:
+    if cap and not half_life:
+        half_life = DAY  # a cap needs points that fade
+    score = PointsScore(
+        points=tuple((name, worth, None) for name, worth in points),
+        half_life=None if fades_over else half_life,
+        fades_over=fades_over,
+        cap_per_day=cap,
+    )
+    person = replace(BARE, scores={"drawn": score})
+    refused = dict(REFUSED)
+    assert_agreement(lake, tree.Named(kind="score", name="drawn"), person)
+    assert refused == REFUSED
+
+
+def test_points_of_many_years_halve_exactly(tmp_path: Path) -> None:
+    chance = random.Random(11)
+    begin = 1_000 * DAY
+    people = {
+        who: [
+            Known(event=_done(chance.choice("ab"), at), known_at=at)
+            for at in sorted(chance.sample(range(begin, begin + 900 * DAY), 60))
+        ]
+        for who in range(30)
+    }
+    path = str(tmp_path / "events.parquet")
+    write_events(people, path)
+    score = PointsScore(points=(("a", 3, None), ("b", -(10**12), None)), half_life=DAY)
+    warehouse = Warehouse(path, threads=1)
+    warehouse.ask_everybody()
+    node = tree.Named(kind="score", name="drawn")
+    person = replace(BARE, scores={"drawn": score})
+    for now in chance.sample(range(begin + 800 * DAY, begin + 1_000 * DAY), 20):
+        found = warehouse.values(value_query(node, Frame(now=now), person))
+        for who, history in people.items():
+            assert found[who] == value_at(node, history, now, person), (who, now)
+    warehouse.close()
+
+
+def _done(name: str, at: int) -> Event:
+    return Event(
+        type="track",
+        name=name,
+        message_id=str(at),
+        timestamp=at,
+        order=order_of(str(at)),
+        properties={},
+        context={},
+    )
+
+
+@settings(_SETTINGS, max_examples=40 * EFFORT)
+@given(
+    points=st.lists(
+        st.tuples(st.sampled_from("abc"), EVEN, st.sampled_from((("q",), ("items", "k"), ("p",)))),
+        min_size=1,
+        max_size=3,
+    ),
+    half_life=st.none() | st.sampled_from(SPANS),
+    of=st.just("") | st.sampled_from(histories.TEXTS),
+    cap=st.sampled_from((1, 3, 1_000)),
+)
+def test_interests_are_the_same(
+    lake: Lake,
+    points: list[tuple[str, int, tuple[str, ...]]],
+    half_life: int | None,
+    of: str,
+    cap: int,
+) -> None:
+    interest = Interest(
+        points=tuple((name, worth, None, path) for name, worth, path in points),
+        half_life=half_life,
+    )
+    person = replace(BARE, interests={"drawn": interest}, latest_cap=cap)
+    refused = dict(REFUSED)
+    assert_agreement(lake, tree.Named(kind="interest", name="drawn", of=of), person)
+    assert refused == REFUSED

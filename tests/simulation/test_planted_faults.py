@@ -156,7 +156,7 @@ def test_a_mail_does_not_wait_for_a_merge(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_half_published_edit_is_taken_for_published(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def make_live(self: Publisher, version: str) -> None:
+    async def make_live(self: Publisher, version: str, filling: str = "") -> None:
         await self._activate(version)
         self._control.set("live_version", version)
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tailorbird.cli.app import _COMMANDS
+from tailorbird.cli.app import _COMMANDS, run
 from tailorbird.language import parse
 from tailorbird.language.reference import expressions_page
 from tailorbird.workspace.loader import parse_workspace
@@ -87,8 +85,7 @@ def test_the_examples_of_the_page_of_expressions_parse() -> None:
         parse(example)
 
 
-def test_help_is_there_for_every_command() -> None:
+def test_help_is_there_for_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     for name, *_ in _COMMANDS:
-        words = [sys.executable, "-m", "tailorbird", name, "--help"]
-        shown = subprocess.run(words, capture_output=True, text=True, check=True)
-        assert "Usage" in shown.stdout
+        assert run([name, "--help"]) == 0
+        assert "Usage" in capsys.readouterr().out

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tailorbird.base.problems import OperationalError
+from tailorbird.bootstrap.filling import preparer
 from tailorbird.bootstrap.local_host import local_host
 from tailorbird.bootstrap.plan import make_plan
 from tailorbird.bootstrap.stores import (
@@ -22,8 +23,9 @@ from tailorbird.bootstrap.stores import (
     own,
 )
 from tailorbird.events.event import PARTITIONS
+from tailorbird.ports.control_store import LIVE_VERSION
 from tailorbird.services.plan import promises_broken
-from tailorbird.services.publish import LIVE_VERSION, Publisher, checked_workspace
+from tailorbird.services.publish import Publisher, checked_workspace
 
 _LOOK_SECONDS = 0.05
 
@@ -87,12 +89,12 @@ async def _publish(data: Path, files: Mapping[str, str], seconds: float) -> str 
         if not is_writer_listening(data):
             kind = "simulated" if (data / "clock").is_file() else "system"
             with local_host(data, kind) as host:
-                found = await Publisher(control, host).publish(files)
+                found = await Publisher(control, host, prepare=preparer(data)).publish(files)
                 await host.settle()
             return found.version
         writer = open_writer_client(data)
         try:
-            found = await Publisher(control, writer).publish(files)
+            found = await Publisher(control, writer, prepare=preparer(data)).publish(files)
         finally:
             await writer.close()
         if found.version is not None:
@@ -109,12 +111,13 @@ async def _await_engines(data: Path, version: str, seconds: float) -> None:
         ]
         while True:
             live = Counter(one for state in states for one in state.versions().values())
-            if live[version] == PARTITIONS:
+            waiting = sum(len(state.sweeps()) for state in states)
+            if live[version] == PARTITIONS and not waiting:
                 return
             if time.monotonic() > until:
                 raise OperationalError(
-                    f"{version[:8]} is in the log, and {live[version]} of {PARTITIONS} parts of"
-                    " the people live by it; the engines work on",
+                    f"{version[:8]} is in the log, and {live[version] - waiting} of {PARTITIONS}"
+                    " parts of the people live by it; the engines work on",
                     is_retry_safe=True,
                 )
             await asyncio.sleep(_LOOK_SECONDS)

@@ -12,6 +12,7 @@ from tailorbird.adapters.sqlite.backup import Manifest, back_up, damages, lay_ou
 from tailorbird.adapters.sqlite.connection import StorageProblem
 from tailorbird.base.time import DAY, format_micros
 from tailorbird.bootstrap.erasures import erase_again, read_register
+from tailorbird.bootstrap.lake_keeper import begin_anew
 from tailorbird.bootstrap.stores import (
     open_clock,
     open_control,
@@ -84,6 +85,7 @@ def restore_backup(
         # A log file may have been copied before an erasure reached it: all are done again.
         for name in control.named(DONE):
             control.remove(name)
+        begin_anew(control)
     erased_again = erase_again(fresh, register, open_clock(fresh, clock).now())
     data.rmdir()
     fresh.rename(data)

@@ -13,13 +13,16 @@ from tailorbird.adapters.sqlite.event_log import SqliteEventLog
 from tailorbird.adapters.sqlite.identity_store import SqliteIdentityStore
 from tailorbird.adapters.sqlite.suppression_store import SqliteSuppressionStore
 from tailorbird.base.problems import OperationalError
+from tailorbird.bootstrap.filling import FOLDER, ROLE
+from tailorbird.bootstrap.lake_keeper import LAKE, has_lake_passed, remove_lake
 from tailorbird.bootstrap.stores import open_dead_letters, open_state, own
 from tailorbird.events.event import ERASE, Record, partition_of
 from tailorbird.ports.clock import Clock
 from tailorbird.services.erase import Eraser, Parts
 
-# What `rebuild` keeps of old states, and history in columns: all of it comes from the log again.
-_LEFTOVERS = ("state.before", "state.new", "lake")
+# What `rebuild` keeps of old states, and what was folded for a version that goes live: all of it
+# comes from the log again.
+_LEFTOVERS = ("state.before", "state.new", FOLDER)
 
 
 def open_eraser(
@@ -53,13 +56,13 @@ def open_eraser(
     def remove_leftovers() -> list[str]:
         found = [name for name in _LEFTOVERS if (data / name).is_dir()]
         try:
-            # Who fills the lake has read what is gone from the log by now.
-            with closing(own(data, "lake")):
+            # Who folds has read what is gone from the log by now.
+            with closing(own(data, ROLE)):
                 for name in found:
                     shutil.rmtree(data / name)
+            return [*found, LAKE] if remove_lake(data) else found
         except StorageProblem as problem:
             raise OperationalError(str(problem), is_retry_safe=True) from problem
-        return found
 
     def are_states_scrubbed(offsets: Mapping[int, int]) -> bool:
         for profile_id, offset in offsets.items():
@@ -82,6 +85,7 @@ def open_eraser(
             remove_leftovers=remove_leftovers,
             scrub=lambda: identity.scrub() and suppression.scrub(),
             are_states_scrubbed=are_states_scrubbed,
+            has_lake_passed=lambda offset: has_lake_passed(data, control, offset),
             now=clock.now,
         ),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from tailorbird.bootstrap.stores import (
     open_state,
 )
 from tailorbird.delivery.suppression import changes_of
+from tailorbird.events.event import Record
+from tailorbird.ports.event_log import Draft
 from tailorbird.services.append import Appender
 from tailorbird.services.replay import Past
 
@@ -105,10 +107,10 @@ class FolderContents:
 class _UpTo(Past):
     """The log up to an offset, for an appender that shall only catch up with it."""
 
+    def append(self, drafts: Sequence[Draft], now: int) -> list[Record]:
+        """Refuse: the past does not change."""
+        raise AssertionError("nothing is appended to the past")
+
     def dedups_since(self, now: int) -> Iterator[tuple[int, int]]:
         """Return nothing: nothing will be appended."""
         return iter(())
-
-    def last_now(self) -> int:
-        """Return the stamp of the last record."""
-        return self._log.last_now()

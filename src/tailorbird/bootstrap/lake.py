@@ -2,80 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from threading import Timer
 
-from tailorbird.adapters.lake.parquet import ParquetLake, write_survivors
-from tailorbird.adapters.sqlite.connection import StorageProblem
+from tailorbird.adapters.lake.parquet import write_survivors
 from tailorbird.base.names import nearest
-from tailorbird.base.time import DAY, format_micros
-from tailorbird.bootstrap.stores import (
-    open_identity,
-    open_log,
-    open_state,
-    open_suppression,
-    own,
-)
-from tailorbird.delivery.decide import MARKETING, address_of
-from tailorbird.delivery.suppression import address_hash
-from tailorbird.events.event import partition_of
+from tailorbird.bootstrap.lake_keeper import bring_up_lake, open_lake
+from tailorbird.bootstrap.stores import open_log
 from tailorbird.language import tree
-from tailorbird.language.shape import children
+from tailorbird.language.plain import to_plain
+from tailorbird.language.walk import nodes
 from tailorbird.language.warehouse.embedded import Warehouse
 from tailorbird.language.warehouse.frame import Frame
-from tailorbird.language.warehouse.query import members_query
-from tailorbird.ports.state_store import StateStore
-from tailorbird.profiles.state import decode
+from tailorbird.language.warehouse.query import Query, members_query, value_query
 from tailorbird.services.backfill import survivors
-from tailorbird.services.explain import public_profile_id
-from tailorbird.services.lake import export
-from tailorbird.services.question import Preview, Question, warnings_of
-from tailorbird.workspace.definitions import Workspace
+from tailorbird.services.question import Nearness, Question
 
-LAKE = "lake"
-MEMBERS_SHOWN = 10
-DAYS_SHOWN = 30
-_WAIT_SECONDS = 60.0
-_PAGE = 5_000
+__all__ = ["LakeAsker", "bring_up_lake", "open_lake"]
 
-
-def open_lake(data: Path) -> ParquetLake:
-    """Open the lake of a data folder, as far as it has come."""
-    return ParquetLake(data / LAKE)
-
-
-def bring_up_lake(data: Path, tell: Callable[[int], None] = lambda offset: None) -> ParquetLake:
-    """Bring the lake up to the end of the log; waits for another who does it.
-
-    Raises:
-        StorageProblem: somebody else is at it for too long.
-    """
-    lake = open_lake(data)
-    with _alone(data), closing(open_log(data)) as log:
-        export(log, lake, tell)
-        lake.compact()
-    return lake
-
-
-@contextmanager
-def _alone(data: Path) -> Iterator[None]:
-    until = time.monotonic() + _WAIT_SECONDS
-    while True:
-        try:
-            ownership = own(data, LAKE)
-        except StorageProblem:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.1)
-        else:
-            break
-    try:
-        yield
-    finally:
-        ownership.release()
+# What DuckDB takes of the memory that is free, and at least in bytes.
+_MEMORY_SHARE = 0.5
+_MEMORY_MIN = 256 << 20
 
 
 class LakeAsker:
@@ -87,12 +38,18 @@ class LakeAsker:
         self.now = now
         self._things = ExitStack()
         lake = bring_up_lake(data)
-        self._files = [str(path) for path in lake.event_files()]
+        self.since = lake.manifest().since
+        self._files = lake.event_files()
         self._warehouse: Warehouse | None = None
         if self._files:
             folder = Path(self._things.enter_context(tempfile.TemporaryDirectory()))
             self._warehouse = Warehouse(
-                self._files, merges=self._write_merges(folder), only_promoted=lake.promoted()
+                self._files,
+                merges=self._write_merges(folder),
+                only_promoted=lake.promoted(),
+                storage=lake.place.filesystem(),
+                memory=_memory(),
+                spill=str(folder),
             )
             self._things.callback(self._warehouse.close)
             self._warehouse.ask_everybody()
@@ -100,6 +57,29 @@ class LakeAsker:
     def close(self) -> None:
         """Close what was opened."""
         self._things.close()
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Stop what is asked here when it has taken so long.
+
+        Raises:
+            TooMuchError: it has.
+        """
+        if self._warehouse is None:
+            yield
+            return
+        timer = Timer(seconds, self._warehouse.connection.interrupt)
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
+
+    def sample(self, one_in: int) -> None:
+        """Ask only one in so many people from here on; 1 is everybody."""
+        if self._warehouse is not None:
+            self._warehouse.sample(one_in)
 
     def members(self, node: tree.Node, question: Question, at: int | None = None) -> list[int]:
         """Return the profile ids of those for whom a condition holds.
@@ -109,29 +89,135 @@ class LakeAsker:
         """
         if self._warehouse is None:
             return []
-        frame = Frame(now=self.now if at is None else at, promoted=self._warehouse.promoted)
-        query = members_query(node, frame, question.given)
-        return sorted(row[0] for row in self._warehouse.connection.execute(query.text()).fetchall())
+        rows = self._warehouse.rows(self._members_query(node, question, at).text())
+        return sorted(row[0] for row in rows)
+
+    def count(self, node: tree.Node, question: Question, at: int | None = None) -> int:
+        """Return for how many people a condition holds; raises as `members` does."""
+        if self._warehouse is None:
+            return 0
+        return self._warehouse.count(self._members_query(node, question, at))
+
+    def holds_for(self, question: Question, instants: Mapping[int, int]) -> set[int]:
+        """Return those for whom a condition holds, each asked as known at an instant of their own.
+
+        Args:
+            question: The condition.
+            instants: By profile id, microseconds UTC.
+
+        Raises:
+            WarehouseError: a warehouse cannot be asked this.
+        """
+        if self._warehouse is None or not instants:
+            return set()
+        frame = Frame(now=None, promoted=self._warehouse.promoted)
+        query = members_query(question.node, frame, question.given)
+        self._warehouse.ask_at(instants.items())
+        return {row[0] for row in self._warehouse.rows(query.text())}
+
+    def narrow(self, parts: Sequence[tree.Node], question: Question) -> list[int]:
+        """Return how many are left after each condition of a list; keeps what `nearest` reads.
+
+        Raises:
+            WarehouseError: a warehouse cannot be asked this.
+        """
+        if self._warehouse is None:
+            return [0] * len(parts)
+        sizes = []
+        joined = "asked"
+        for at, part in enumerate(parts):
+            text = self._members_query(part, question).text()
+            self._warehouse.rows(f"CREATE OR REPLACE TEMP TABLE part_{at} AS {text}")
+            joined += f" SEMI JOIN part_{at} USING (profile_id)"
+            sizes.append(int(self._warehouse.rows(f"SELECT count(*) FROM {joined}")[0][0]))
+        return sizes
+
+    def nearest(
+        self, failing: int, parts: int, order: Nearness | None, question: Question, limit: int
+    ) -> list[int]:
+        """Return people for whom one condition alone fails, the nearest to it first.
+
+        Args:
+            failing: Which of the conditions that `narrow` was asked.
+            parts: How many there were.
+            order: What tells how near somebody is; None takes anybody.
+            question: Whose conditions they are.
+            limit: Most people.
+        """
+        if self._warehouse is None:
+            return []
+        others = [f"SEMI JOIN part_{at} USING (profile_id)" for at in range(parts) if at != failing]
+        almost = (
+            f"SELECT profile_id FROM asked {' '.join(others)}"
+            f" ANTI JOIN part_{failing} USING (profile_id)"
+        )
+        sort = ""
+        joined = ""
+        if order is not None:
+            query = value_query(order.node, self._frame(), question.given)
+            column = next(iter(query.facets), None)
+            if column is not None:
+                joined = f" JOIN ({query.text()}) AS v USING (profile_id)"
+                sort = order.sql(f"v.{column}") + ", "
+        rows = self._warehouse.rows(
+            f"SELECT a.profile_id FROM ({almost}) AS a{joined}"
+            f" ORDER BY {sort}a.profile_id LIMIT {limit}"
+        )
+        return [row[0] for row in rows]
+
+    def looked_at(
+        self, people: Collection[int], parts: Sequence[tree.Node], question: Question
+    ) -> dict[int, list[dict[str, object]]]:
+        """Return each condition with its values for some people: text, holds, values.
+
+        Raises:
+            WarehouseError: a warehouse cannot be asked this.
+        """
+        if self._warehouse is None:
+            return {}
+        self._warehouse.ask_only(people)
+        found: dict[int, list[dict[str, object]]] = {one: [] for one in people}
+        for part in parts:
+            holding = set(self.members(part, question))
+            values = {
+                text: self._warehouse.values(value_query(node, self._frame(), question.given))
+                for text, node in question.values_in(part)
+            }
+            for one in people:
+                told = [
+                    {"text": text, "value": to_plain(of_all.get(one))}
+                    for text, of_all in values.items()
+                ]
+                text = question.text_of(part)
+                found[one].append({"text": text, "holds": one in holding, "values": told})
+        self._warehouse.ask_everybody()
+        return found
 
     def people(self) -> int:
         """Return how many people there are."""
         if self._warehouse is None:
             return 0
-        (row,) = self._warehouse.connection.execute("SELECT count(*) FROM asked").fetchall()
-        return int(row[0])
+        return int(self._warehouse.rows("SELECT count(*) FROM asked")[0][0])
 
     def unknown_events(self, node: tree.Node) -> list[str]:
         """Return warnings about events that never came, with the nearest that did."""
         if self._warehouse is None:
             return []
-        rows = self._warehouse.connection.execute("SELECT DISTINCT event FROM events").fetchall()
-        known = {row[0] for row in rows}
+        known = {row[0] for row in self._warehouse.rows("SELECT DISTINCT event FROM events")}
+        asked = {one.event for one in nodes(node) if isinstance(one, tree.Selector)}
         found = []
-        for name in sorted(_events_in(node) - known):
+        for name in sorted(asked - known):
             close = nearest(name, sorted(known))
             meant = f"; did you mean {close}?" if close else ""
             found.append(f"no event {name} ever came{meant}")
         return found
+
+    def _frame(self, at: int | None = None) -> Frame:
+        assert self._warehouse is not None
+        return Frame(now=self.now if at is None else at, promoted=self._warehouse.promoted)
+
+    def _members_query(self, node: tree.Node, question: Question, at: int | None = None) -> Query:
+        return members_query(node, self._frame(at), question.given)
 
     def _write_merges(self, folder: Path) -> str | None:
         with closing(open_log(self._data)) as log:
@@ -142,112 +228,6 @@ class LakeAsker:
         return str(folder / "merges.parquet")
 
 
-def count(data: Path, question: Question, now: int) -> Preview:
-    """Count the people for whom a condition holds."""
-    with closing(LakeAsker(data, now)) as asker:
-        begun = time.perf_counter()
-        size = len(asker.members(question.node, question))
-        seconds = time.perf_counter() - begun
-        warnings = [*question.warnings, *asker.unknown_events(question.node)]
-    return Preview(size=size, seconds=seconds, warnings=warnings)
-
-
-def preview(data: Path, question: Question, workspace: Workspace, now: int) -> Preview:
-    """Tell what a segment with this condition would be: size, who can be reached, how it narrows.
-
-    Raises:
-        WarehouseError: a warehouse cannot be asked this.
-    """
-    with ExitStack() as things:
-        asker = things.enter_context(closing(LakeAsker(data, now)))
-        begun = time.perf_counter()
-        members = asker.members(question.node, question)
-        found = Preview(size=len(members), seconds=time.perf_counter() - begun)
-        found.people = asker.people()
-        _narrow(found, asker, question)
-        today = now // DAY * DAY
-        for at in range(today - (DAYS_SHOWN - 1) * DAY, today + 1, DAY):
-            size = len(asker.members(question.node, question, at))
-            found.days.append((format_micros(at)[:10], size))
-        states: list[StateStore] = [
-            things.enter_context(closing(open_state(data, int(path.stem))))
-            for path in sorted((data / "state").glob("*.db"), key=lambda one: int(one.stem))
-        ]
-        sizes = _compare(found, states, set(members))
-        _reach(found, data, states, members, workspace, things)
-        found.warnings = [
-            *question.warnings,
-            *asker.unknown_events(question.node),
-            *warnings_of(found, sizes),
-        ]
-    return found
-
-
-def _narrow(found: Preview, asker: LakeAsker, question: Question) -> None:
-    parts: list[tree.Node] = []
-    for text, part in question.parts():
-        parts.append(part)
-        whole = tree.And(parts=tuple(parts)) if len(parts) > 1 else part
-        found.funnel.append((text, len(asker.members(whole, question))))
-
-
-def _compare(found: Preview, states: Sequence[StateStore], members: set[int]) -> dict[str, int]:
-    """Count whom it shares with the segments that are live."""
-    sizes: dict[str, int] = {}
-    shared: dict[str, int] = {}
-    for state in states:
-        for name, size in state.segment_sizes().items():
-            sizes[name] = sizes.get(name, 0) + size
-            after = -1
-            while page := state.members(name, after, _PAGE):
-                shared[name] = shared.get(name, 0) + sum(one in members for one, _ in page)
-                after = page[-1][0]
-    overlaps = [(name, shared[name], sizes[name]) for name in shared if shared[name]]
-    found.overlaps = sorted(overlaps, key=lambda one: -one[1])
-    return sizes
-
-
-def _reach(
-    found: Preview,
-    data: Path,
-    states: Sequence[StateStore],
-    members: Sequence[int],
-    workspace: Workspace,
-    things: ExitStack,
-) -> None:
-    """Count who can be mailed, and show some members."""
-    identity = things.enter_context(closing(open_identity(data)))
-    suppression = things.enter_context(closing(open_suppression(data)))
-    demands = workspace.settings.demands_consent
-    reachable = 0
-    for start in range(0, len(members), _PAGE):
-        page = members[start : start + _PAGE]
-        for index, state in enumerate(states):
-            mine = [one for one in page if partition_of(one) % len(states) == index]
-            for profile_id, data_of in state.profiles(mine).items():
-                one = decode(data_of)
-                traits = {name: trait.value for name, trait in one.traits.items()}
-                address = address_of({"traits": traits, "unfit": one.unfit})
-                consent = one.consents.get(MARKETING)
-                if address is None:
-                    found.without_address += 1
-                elif suppression.reason(address_hash(address), MARKETING) is not None:
-                    found.suppressed += 1
-                elif consent.is_given if consent is not None else not demands:
-                    reachable += 1
-                else:
-                    found.without_consent += 1
-                if len(found.members) < MEMBERS_SHOWN:
-                    known = [f"{kind}:{value}" for kind, value in identity.identifiers(profile_id)]
-                    member = {"id": public_profile_id(profile_id), "known_as": known[:3]}
-                    found.members.append(member)
-    found.reachable = reachable
-
-
-def _events_in(node: tree.Node) -> set[str]:
-    found = set()
-    if isinstance(node, tree.Aggregate):
-        found |= {selector.event for selector in node.selectors}
-    for child in children(node):
-        found |= _events_in(child)
-    return found
+def _memory() -> int:
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return max(_MEMORY_MIN, int(free * _MEMORY_SHARE))

@@ -7,6 +7,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from tailorbird.bootstrap.definitions import workspace_loader
+from tailorbird.bootstrap.filling import filled_opener
 from tailorbird.bootstrap.stores import (
     open_clock,
     open_control,
@@ -102,6 +103,13 @@ def local_host(data: Path, clock_kind: str) -> Iterator[LocalHost]:
         for index in range(engines):
             state = things.enter_context(closing(open_state(data, index, is_writer=True)))
             state.number_outbox_after(outbox_cursor(data, index)())
-            load = workspace_loader(control)
-            made.append((Engine(log, state, load, index=index, engines=engines), state))
+            engine = Engine(
+                log,
+                state,
+                workspace_loader(control),
+                index=index,
+                engines=engines,
+                open_filled=filled_opener(data),
+            )
+            made.append((engine, state))
         yield LocalHost(appender, clock, made)

@@ -19,12 +19,11 @@ from tailorbird.bootstrap.stores import (
     open_log,
 )
 from tailorbird.journeys.asking import walk
-from tailorbird.ports.control_store import ControlStore
+from tailorbird.ports.control_store import LIVE_VERSION, ControlStore
 from tailorbird.ports.state_store import StateStore
 from tailorbird.reducer.reducer import Reducer
 from tailorbird.services.forecast import forecast
 from tailorbird.services.plan import Findings, plan_of
-from tailorbird.services.publish import LIVE_VERSION
 from tailorbird.services.template_trial import try_templates
 from tailorbird.services.versions import draft_version, load_workspace
 from tailorbird.workspace.definitions import Send, Workspace

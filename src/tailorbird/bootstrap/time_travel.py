@@ -6,7 +6,7 @@ state is the one that lived, as a replay would give it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,10 @@ from tailorbird.adapters.sqlite.identity_store import SqliteIdentityStore
 from tailorbird.bootstrap.definitions import workspace_loader
 from tailorbird.bootstrap.stores import open_control, open_identity, open_ledger, open_log
 from tailorbird.events.event import PARTITIONS, TICK, Record
-from tailorbird.ports.event_log import Draft, EventLog
+from tailorbird.ports.control_store import LIVE_VERSION
+from tailorbird.ports.event_log import EventLog
 from tailorbird.services.advance import Engine
 from tailorbird.services.lives import Families
-from tailorbird.services.publish import LIVE_VERSION
 from tailorbird.services.query import Query
 
 
@@ -68,11 +68,11 @@ class _FamilyLog:
     def end(self) -> int:
         return self._last + PARTITIONS
 
-    def append(self, drafts: Sequence[Draft], now: int) -> list[Record]:
-        raise AssertionError("the past does not change")
+    def merges(self, before: int) -> Iterator[Record]:
+        return filter(self._is_lived, self._log.merges(before))
 
-    def dedups_since(self, now: int) -> Iterator[tuple[int, int]]:
-        raise AssertionError("the past does not change")
+    def offset_before(self, now: int) -> int:
+        return min(self._log.offset_before(now), self._last)
 
     def last_now(self) -> int:
         return self._at

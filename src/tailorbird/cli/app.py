@@ -60,6 +60,7 @@ _COMMANDS = (
     ("profile", "profile:app", _ASK, "Show what is known of a person."),
     ("segment", "segment:app", _ASK, "List segments, show one, list its members."),
     ("explain", "explain:explain", _ASK, "Show why a mail was sent, or why not."),
+    ("shadow", "shadow:shadow", _HISTORY, "Try definitions on what happens now."),
     ("backtest", "backtest:backtest", _HISTORY, "Try definitions on a time that is over."),
     ("replay", "history:replay", _HISTORY, "Reduce the log again and compare with the state."),
     ("rebuild", "history:rebuild", _HISTORY, "Make the state anew from the log, as lived."),

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from rich.text import Text
 
 from tailorbird.cli import output
-from tailorbird.cli.reading import nobody, open_query, reference_of, unknown
+from tailorbird.cli.reading import nobody, open_query, open_query_then, reference_of, unknown
 from tailorbird.services.explain import as_text
 
 
@@ -18,6 +18,7 @@ def explain(
     /,
     *,
     why_not: Annotated[tuple[str, str] | None, Parameter(consume_multiple=True)] = None,
+    at: str = "",
     data: Path = Path("data"),
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
@@ -26,6 +27,7 @@ def explain(
     ```
     tailorbird explain 3f2a90c4d1e85b7740aa19d2c6f0e813 --data shop-data
     tailorbird explain --why-not user_id:17850 win-back --data shop-data
+    tailorbird explain --why-not user_id:17850 win-back --at 2026-01-31T10:00:00Z
     ```
 
     Parameters
@@ -34,6 +36,8 @@ def explain(
         Id of a message: 32 hexadecimal digits, as the page, the API and the log show it.
     why_not
         A person (see `tailorbird profile`) and the name of a journey.
+    at
+        With --why-not: as things stood at this instant, by default now.
     data
         The data folder of the server.
     as_json
@@ -46,12 +50,18 @@ def explain(
             code=output.USAGE,
         )
     if why_not is not None:
-        return _why_not(data, *why_not, as_json=as_json)
+        return _why_not(data, *why_not, at, as_json=as_json)
+    if at:
+        raise output.Failure(
+            "--at belongs to --why-not: a message is explained as it was decided",
+            "Leave it out.",
+            code=output.USAGE,
+        )
     return _message(data, message, as_json=as_json)
 
 
-def _why_not(data: Path, person: str, journey: str, *, as_json: bool) -> int:
-    with open_query(data) as query:
+def _why_not(data: Path, person: str, journey: str, at: str, *, as_json: bool) -> int:
+    with open_query_then(data, person, at) as query:
         journeys = [one["name"] for one in query.journeys()]
         if journey not in journeys:
             raise unknown("journey", journey, journeys)
@@ -66,7 +76,10 @@ def _why_not(data: Path, person: str, journey: str, *, as_json: bool) -> int:
     if first is None:
         out.print("Nothing stops it: every condition holds now.\n")
     else:
-        out.print(Text(f"Stopped at {first['step']}: {first['text']} does not hold.\n", "bold"))
+        out.print(Text(f"Stopped at {first['step']}: {first['text']} does not hold.", "bold"))
+        change = found["smallest_change"]
+        said = change["text"] if change else "nothing that this person does from now on"
+        out.print(Text(f"What would change that: {said}.\n"))
     table = output.table("", "asked at", "condition", "values")
     for one in found["conditions"]:
         values = ", ".join(f"{part['text']} = {_value(part['value'])}" for part in one["values"])

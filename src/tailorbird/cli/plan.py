@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -18,15 +19,13 @@ from tailorbird.base.time import format_micros
 from tailorbird.bootstrap.apply import PlanIsOld, apply_plan
 from tailorbird.bootstrap.plan import make_plan
 from tailorbird.cli import output
+from tailorbird.cli.filling import filling_shown
 from tailorbird.cli.output import OUTSIDE, Failure
 from tailorbird.cli.plan_text import show_plan
+from tailorbird.ports.control_store import LIVE_VERSION
+from tailorbird.services.filling_status import CANCEL, PREPARING
 from tailorbird.services.plan import keep_plan, kept_plan
-from tailorbird.services.publish import (
-    LIVE_VERSION,
-    checked_workspace,
-    lived_versions,
-    waits_for_apply,
-)
+from tailorbird.services.publish import checked_workspace, lived_versions, waits_for_apply
 from tailorbird.workspace.former import own_files
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
@@ -86,6 +85,7 @@ def apply(
     workspace: Path = Path(),
     data: Path = Path("data"),
     yes: Annotated[bool, Parameter(negative="")] = False,
+    cancel: Annotated[bool, Parameter(negative="")] = False,
     as_json: Json = False,
 ) -> int:
     """Make a plan live: just that, or it is told what changed since.
@@ -93,6 +93,9 @@ def apply(
     Without a name the folder is planned and applied in one go; on a terminal you are asked first.
     Works on a running server, and where none runs. Exits with 1 where the plan does not hold any
     more: then nothing was changed.
+
+    What people did before is folded first where there is much of it, and the server goes on with
+    what is live meanwhile. Ctrl-C stops that, and applying again goes on where it was.
 
     ```
     tailorbird apply 954626847fd7 --data shop-data
@@ -108,9 +111,13 @@ def apply(
         The data folder.
     yes
         Do not ask.
+    cancel
+        Let a version that is being prepared not go live: what was live stays.
     as_json
         Print a JSON object: applied, version, segments with promised and now.
     """
+    if cancel:
+        return _cancel(data, as_json=as_json)
     if name:
         made, files = _kept(name, data)
     else:
@@ -180,6 +187,22 @@ def rollback(
     return code
 
 
+def _cancel(data: Path, *, as_json: bool) -> int:
+    _refuse_no_data(data)
+    with closing(bootstrap.open_control(data)) as control:
+        preparing = json.loads(control.get(PREPARING) or "null")
+        if preparing is not None:
+            control.set(CANCEL, preparing["version"])
+    version = preparing["version"] if preparing else None
+    if as_json:
+        output.write_json({"cancelled": version})
+    elif version is None:
+        output.console().print("Nothing is being prepared: there is nothing to cancel.")
+    else:
+        output.console().print(f"Version {version[:8]} will not go live.")
+    return output.OK
+
+
 def _apply(made: Mapping[str, Any], files: Mapping[str, str], data: Path, *, as_json: bool) -> int:
     if not made["changes"]:
         if as_json:
@@ -188,7 +211,8 @@ def _apply(made: Mapping[str, Any], files: Mapping[str, str], data: Path, *, as_
             output.console().print("Nothing to apply: these definitions are live.")
         return output.OK
     try:
-        sizes = apply_plan(data, made, files)
+        with filling_shown(data):
+            sizes = apply_plan(data, made, files)
     except PlanIsOld as old:
         if as_json:
             output.write_json({"applied": False, "changed_since": old.changes})

@@ -12,10 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from tailorbird.base.time import format_micros, from_micros, parse_micros
-from tailorbird.bootstrap.time_travel import open_query_at
 from tailorbird.cli import output
 from tailorbird.cli.output import Failure
-from tailorbird.cli.reading import nobody, open_query, reference_of
+from tailorbird.cli.reading import nobody, open_query, open_query_then, reference_of
 
 app = App(name="profile", help="Show what is known of a person.")
 
@@ -67,14 +66,9 @@ def show(
 
 
 def _profile_then(data: Path, reference: str, at: str, today: dict[str, Any]) -> dict[str, Any]:
-    try:
-        instant = parse_micros(at)
-    except (ValueError, OverflowError):
-        raise Failure(
-            f"--at {at} is no instant", "Write one such as 2026-01-31T10:00:00Z.", code=2
-        ) from None
-    with open_query_at(data, reference, instant) as query:
+    with open_query_then(data, reference, at) as query:
         found = query.profile(reference)
+    instant = parse_micros(at)
     if found is None:
         raise Failure(
             f"nobody was known as `{reference}` at {at}",

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from tailorbird import bootstrap
 from tailorbird.base.names import nearest
+from tailorbird.base.time import parse_micros
 from tailorbird.bootstrap.definitions import workspace_loader
+from tailorbird.bootstrap.time_travel import open_query_at
 from tailorbird.cli.output import OUTSIDE, Failure
 from tailorbird.ports.state_store import StateStore
 from tailorbird.services.query import Query
@@ -48,6 +50,27 @@ def open_query(data: Path) -> Iterator[Query]:
             clock=bootstrap.open_clock(data, clock_kind(data)),
             load_workspace=workspace_loader(control),
         )
+
+
+@contextmanager
+def open_query_then(data: Path, person: str, at: str) -> Iterator[Query]:
+    """Open a data folder as it was for one person at an instant; as it is where `at` is empty.
+
+    Raises:
+        Failure: as of `open_query`; or `at` is no instant.
+    """
+    with open_query(data) as query:
+        if not at:
+            yield query
+            return
+    try:
+        instant = parse_micros(at)
+    except (ValueError, OverflowError):
+        raise Failure(
+            f"--at {at} is no instant", "Write one such as 2026-01-31T10:00:00Z.", code=2
+        ) from None
+    with open_query_at(data, reference_of(person), instant) as then:
+        yield then
 
 
 def clock_kind(data: Path) -> str:

@@ -1,4 +1,4 @@
-"""`tailorbird segment list|show|members|count|preview`: who belongs where, who would."""
+"""`tailorbird segment list|show|members|count|preview|verify`: who belongs where, who would."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from tailorbird import bootstrap
 from tailorbird.adapters.files import read_folder
 from tailorbird.base.time import parse_micros
 from tailorbird.cli import output
+from tailorbird.cli.preview_text import show_preview
 from tailorbird.cli.reading import clock_kind, open_query, unknown
 from tailorbird.language.errors import ExpressionError
 from tailorbird.language.warehouse.errors import WarehouseError
@@ -30,7 +31,10 @@ app = App(
 )
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
+AtMost = Annotated[float, Parameter(validator=Number(gt=0, lte=3_600))]
 Data = Path("data")
+# What a question may take before a sample is asked.
+SECONDS = 30.0
 
 
 @app.command(name="list")
@@ -140,6 +144,7 @@ def count(
     workspace: Path = Path(),
     data: Path = Data,
     at: str = "",
+    at_most: AtMost = SECONDS,
     as_json: Json = False,
 ) -> int:
     """Count the people for whom a condition holds, by one query over all history.
@@ -160,16 +165,20 @@ def count(
         The data folder.
     at
         As known at this instant, by default now.
+    at_most
+        Seconds that the question may take; a longer one is asked of a sample, and says so.
     as_json
-        Print a JSON object: size, seconds, estimate.
+        Print a JSON object: size, seconds, estimate; of an estimate its error too.
     """
-    lake, found = _lake(), _definitions(workspace)
+    asking, found = _asking("preview"), _definitions(workspace)
     question, now = _question(expression, found), _instant(at, data)
-    seen = _asked(lambda: lake.count(data, question, now))
+    seen = _asked(lambda: asking.count(data, question, now, seconds=at_most))
     if as_json:
-        output.write_json({"size": seen.size, "seconds": seen.seconds, "estimate": seen.estimate})
+        told = ("size", "seconds", "estimate", *(["error"] if seen.estimate else []))
+        output.write_json({name: getattr(seen, name) for name in told})
     else:
-        output.console().print(f"{seen.size:,} people, asked in {seen.seconds:.2f} s.")
+        about = "About " if seen.estimate else ""
+        output.console().print(f"{about}{seen.size:,} people, asked in {seen.seconds:.2f} s.")
     for warning in seen.warnings:
         output.complain(warning, is_warning=True)
     return output.OK
@@ -183,6 +192,7 @@ def preview(
     workspace: Path = Path(),
     data: Path = Data,
     at: str = "",
+    at_most: AtMost = SECONDS,
     as_json: Json = False,
 ) -> int:
     """Tell what a segment with this condition would be, before there is one.
@@ -204,44 +214,81 @@ def preview(
         The data folder.
     at
         As known at this instant, by default now.
+    at_most
+        Seconds that each part of the answer may take; a longer question is asked of a sample.
     as_json
         Print a JSON object.
     """
-    lake, found = _lake(), _definitions(workspace)
+    asking, found = _asking("preview"), _definitions(workspace)
     question, now = _question(expression, found), _instant(at, data)
-    seen = _asked(lambda: lake.preview(data, question, found, now))
+    seen = _asked(lambda: asking.preview(data, question, found, now, seconds=at_most))
     if as_json:
         output.write_json(asdict(seen))
         return output.OK
-    out = output.console()
-    out.print(
-        f"[bold]{seen.size:,}[/bold] of {seen.people:,} people, {seen.reachable:,} can be mailed"
-        f" ({seen.without_consent:,} without consent, {seen.without_address:,} without address,"
-        f" {seen.suppressed:,} suppressed).\n"
-    )
-    if len(seen.funnel) > 1:
-        table = output.table("condition by condition", ">people left")
-        for text, size in seen.funnel:
-            table.add_row(Text(text), f"{size:,}")
-        out.print(table, "")
-    if seen.overlaps:
-        table = output.table("shares with", ">people", ">of")
-        for name, both, size in seen.overlaps[:8]:
-            table.add_row(name, f"{both:,}", f"{size:,}")
-        out.print(table, "")
-    first, last = seen.days[0], seen.days[-1]
-    out.print(f"{first[1]:,} on {first[0]}, {last[1]:,} on {last[0]}.")
-    for member in seen.members:
-        out.print(Text(f"  {', '.join(member['known_as']) or member['id']}"))
+    show_preview(seen)
     for warning in seen.warnings:
         output.complain(warning, is_warning=True)
     return output.OK
 
 
-def _lake() -> ModuleType:
+@app.command
+def verify(
+    *,
+    data: Path = Data,
+    people: Annotated[int, Parameter(validator=Number(gte=0))] = 1_000,
+    as_json: Json = False,
+) -> int:
+    """Reckon anew who belongs into the live segments, and compare: the bar is no difference.
+
+    The lake is asked each segment's condition for a sample of people, as known when their state
+    was written; what a warehouse cannot be asked is put to the plain interpreter. Each run takes
+    other people. The process `lake` runs it by itself (`[lake] verify_hours`). Exits with 1 where
+    somebody is missing or too many; `tailorbird refold` makes such a person anew.
+
+    ```
+    tailorbird segment verify --data shop-data
+    ```
+
+    Parameters
+    ----------
+    data
+        The data folder; a server may run on it.
+    people
+        About how many people; 0 is everybody.
+    as_json
+        Print a JSON object.
+    """
+    equality = _asking("equality")
+    _instant("", data)
+    report = equality.verify(data, people=people)
+    if as_json:
+        output.write_json(report)
+        return output.WRONG if report["mismatch"] else output.OK
+    out = output.console()
+    table = output.table("segment", ">people", ">members", ">missing", ">extra", "reckoned by")
+    for one in report["segments"]:
+        table.add_row(
+            one["segment"],
+            f"{one['people']:,}",
+            f"{one['members']:,}",
+            f"{one['missing']:,}",
+            f"{one['extra']:,}",
+            one["judge"],
+        )
+    out.print(table)
+    for one in report["segments"]:
+        if one["examples"]:
+            output.complain(f"{one['segment']}: look at {', '.join(one['examples'])}")
+    if report["mismatch"]:
+        return output.WRONG
+    out.print(f"\nNo difference among {report['people']:,} people.")
+    return output.OK
+
+
+def _asking(module: str) -> ModuleType:
     try:
         # DuckDB is large, and only for those who ask.
-        return import_module("tailorbird.bootstrap.lake")
+        return import_module(f"tailorbird.bootstrap.{module}")
     except ModuleNotFoundError as error:
         raise output.Failure(
             f"{error.name} is not installed",

@@ -18,7 +18,7 @@ from tailorbird.worker import supervisor
 from tailorbird.worker.publisher import keep_published
 from tailorbird.worker.settings import RoleSettings
 
-Role = Literal["writer", "engine", "deliver", "web", "sources"]
+Role = Literal["writer", "engine", "deliver", "web", "sources", "lake"]
 
 
 def serve(

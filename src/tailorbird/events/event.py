@@ -62,6 +62,13 @@ class Event(msgspec.Struct, array_like=True, gc=False, kw_only=True):
     unfit: dict[str, str] | None = None
 
 
+class _Head(msgspec.Struct, array_like=True, gc=False):
+    """The first fields of an `Event`; what follows them is passed over."""
+
+    type: str
+    name: str
+
+
 def written_traits(event: Event) -> dict[str, Any]:
     """Return the traits that an event writes; of a group only that the person belongs to it."""
     if event.type == "identify":
@@ -91,12 +98,14 @@ class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Activate(msgspec.Struct, frozen=True, array_like=True):
     """Body of an `activate` record: from here on this workspace version is live.
 
-    With `is_recompute` all profiles are made anew from their events as well.
+    With `is_recompute` all profiles are made anew from their events as well. `filling` names the
+    file of what people did before, folded for this version, where one was prepared.
     """
 
     version: str
     engine_version: str
     is_recompute: bool = False
+    filling: str = ""
 
 
 class Refold(msgspec.Struct, frozen=True, array_like=True):
@@ -154,6 +163,7 @@ class Absorb(msgspec.Struct, frozen=True, array_like=True):
 
 
 _decode_event = msgspec.msgpack.Decoder(Event).decode
+_decode_head = msgspec.msgpack.Decoder(_Head).decode
 encode = msgspec.msgpack.Encoder().encode
 
 
@@ -164,6 +174,11 @@ def decode_event(record: Record) -> Event:
         event.original_timestamp = event.original_timestamp or event.timestamp
         event.timestamp = record.now
     return event
+
+
+def name_of(record: Record) -> str:
+    """Return the name of a record's event without decoding the rest of it."""
+    return _decode_head(record.body).name
 
 
 def order_of(message_id: str) -> int:

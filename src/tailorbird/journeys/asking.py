@@ -26,10 +26,20 @@ def conditions_of(journey: JourneyDefinition, version: str = "") -> Iterator[tup
     if journey.trigger.where is not None and not version:
         yield f"{prefix}:where", journey.trigger.where
     if journey.exit is not None:
-        yield f"{prefix}:exit", journey.exit
+        yield exit_key(journey, version), journey.exit
     for step in walk(journey.steps):
         if isinstance(step, (Unless, Branch)):
-            yield f"{prefix}:step:{step.id}", step.condition
+            yield step_key(journey, step, version), step.condition
+
+
+def exit_key(journey: JourneyDefinition, version: str = "") -> str:
+    """Return the program key of what ends a run, of a former `version` or the live one."""
+    return f"{_prefix(journey, version)}:exit"
+
+
+def step_key(journey: JourneyDefinition, step: Unless | Branch, version: str = "") -> str:
+    """Return the program key of what a step asks."""
+    return f"{_prefix(journey, version)}:step:{step.id}"
 
 
 def _prefix(journey: JourneyDefinition, version: str) -> str:
@@ -93,13 +103,13 @@ class Asking:
         now: int,
     ) -> Condition:
         """Ask the condition of a step."""
-        key = f"{_prefix(journey, run.version if run else '')}:step:{step.id}"
+        key = step_key(journey, step, run.version if run else "")
         return self._ask(step.id, step.text, key, state, run.trigger if run else None, now)
 
     def exits(self, state: ProfileState, journey: JourneyDefinition, run: Run, now: int) -> bool:
         """Say whether the exit condition holds for a run."""
         view = ProfileView(state, self._workspace.settings.timezone, run.trigger)
-        return self._program.evaluate(f"{_prefix(journey, run.version)}:exit", view, now)[0] is True
+        return self._program.evaluate(exit_key(journey, run.version), view, now)[0] is True
 
     def exit(
         self,
@@ -113,7 +123,7 @@ class Asking:
 
         `version` is that of the run, empty for what is live.
         """
-        key = f"{_prefix(journey, version)}:exit"
+        key = exit_key(journey, version)
         return self._ask("exit", journey.exit_text, key, state, trigger, now)
 
     def _ask(

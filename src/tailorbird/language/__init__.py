@@ -7,7 +7,11 @@ from tailorbird.language.printer import format_duration, format_expression
 from tailorbird.language.scope import References, Scope, references
 from tailorbird.language.syntax_tree import from_json, semantic_hash, to_json
 from tailorbird.language.types import check
-from tailorbird.language.warehouse.api import evaluate_warehouse
+from tailorbird.language.warehouse.api import (
+    evaluate_warehouse,
+    warehouse_prelude,
+    warehouse_sql,
+)
 
 __all__ = [
     "ExpressionError",
@@ -25,4 +29,6 @@ __all__ = [
     "references",
     "semantic_hash",
     "to_json",
+    "warehouse_prelude",
+    "warehouse_sql",
 ]

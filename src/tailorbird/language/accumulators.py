@@ -26,6 +26,7 @@ Numbers inside cells are packed: integers beyond 64 bits are bytes, because msgp
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +78,29 @@ class CellSpec:
         return self.cap >= need.cap and (
             self.horizon is None or (need.horizon is not None and self.horizon >= need.horizon)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Which events can matter to cells: those of some names, no older than `age` microseconds.
+
+    An age of None is any age.
+    """
+
+    names: frozenset[str]
+    age: int | None
+
+
+def reach_of(specs: Iterable[CellSpec]) -> Reach:
+    """Return which events some cells can be filled from."""
+    names: set[str] = set()
+    age: int | None = 0
+    for spec in specs:
+        names.add(spec.event)
+        # Only series drop an entry by its age alone.
+        horizon = spec.horizon if spec.kind in ("times", "latest") else None
+        age = None if age is None or horizon is None else max(age, horizon)
+    return Reach(frozenset(names), age)
 
 
 def cell_id(kind: str, event: str, path: tuple[str, ...], where: str, *more: int | str) -> int:
@@ -293,6 +317,12 @@ def merge_cell(spec: CellSpec, left: Cell, right: Cell) -> Cell:
         index: pack(unpack(left.get(index, 0)) + unpack(right.get(index, 0)))
         for index in sorted(left.keys() | right.keys())
     }
+
+
+def merge_into(cells: Cells, others: Cells, specs: Mapping[int, CellSpec]) -> None:
+    """Merge other cells into some, in place."""
+    for one, cell in others.items():
+        cells[one] = merge_cell(specs[one], cells[one], cell) if one in cells else cell
 
 
 def _place(row: tuple[Any, ...]) -> tuple[int, int]:

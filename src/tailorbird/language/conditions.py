@@ -19,6 +19,9 @@ from tailorbird.language.shape import (
 )
 from tailorbird.language.values import Lapse, Moment
 
+# Of nothing they are 0.
+_NEVER_MISSING = ("count", "sum", "distinct", "most")
+
 
 class ConditionEmitter(Emission):
     """Writes the source of a condition or a value at an instant named in the source."""
@@ -114,8 +117,10 @@ class ConditionEmitter(Emission):
         ):
             return f"({self._raw(left)} == {right.value!r})"
         if isinstance(right, tree.Number):
-            value = self.fresh()
             source = self.expression(left, at)
+            if isinstance(left, tree.Aggregate) and left.kind in _NEVER_MISSING:
+                return f"(({source}) {sign} {right.scaled})"
+            value = self.fresh()
             return f"(type({value} := {source}) is int and {value} {sign} {right.scaled})"
         return f"compare({op!r}, {self.expression(left, at)}, {self.expression(right, at)})"
 

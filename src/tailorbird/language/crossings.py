@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import cache
 from math import log2
 from typing import Any
@@ -24,14 +25,26 @@ from tailorbird.language.runtime import (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """`sum(..) op bound` or `avg(..) op bound`.
+
+    `test` is asked (number of values, total). `stays` is the truth that it keeps when numbers leave
+    that are not negative; None where each may turn it.
+    """
+
+    test: Callable[[int, int], bool]
+    stays: bool | None
+
+
 @cache
-def threshold(kind: str, op: str, bound: int) -> Callable[[int, int], bool]:
-    """Return a test of (number of values, total) for `sum(..) op bound` or `avg(..) op bound`."""
-    test = _OPERATORS[op]
+def threshold(kind: str, op: str, bound: int) -> Threshold:
+    """Return what asks `sum(..) op bound` or `avg(..) op bound`."""
     if kind == "avg":
+        test = _OPERATORS[op]
         # Cross-multiplied: exact, without a quotient.
-        return lambda count, total: count > 0 and test(total, bound * count)
-    return lambda count, total: test(total, bound)
+        return Threshold(lambda count, total: count > 0 and test(total, bound * count), None)
+    return Threshold(_SUM_TESTS[op](bound), _STAYS.get(op))
 
 
 _OPERATORS: dict[str, Callable[[int, int], bool]] = {
@@ -42,29 +55,40 @@ _OPERATORS: dict[str, Callable[[int, int], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
+# Written out: a walk asks one for each number that leaves.
+_SUM_TESTS: dict[str, Callable[[int], Callable[[int, int], bool]]] = {
+    "=": lambda bound: lambda _, total: total == bound,
+    "!=": lambda bound: lambda _, total: total != bound,
+    "<": lambda bound: lambda _, total: total < bound,
+    "<=": lambda bound: lambda _, total: total <= bound,
+    ">": lambda bound: lambda _, total: total > bound,
+    ">=": lambda bound: lambda _, total: total >= bound,
+}
+_STAYS = {"<": True, "<=": True, ">": False, ">=": False}
+_PLAIN = frozenset({int})
 
 
 def sum_crossing(
-    cell: Cell, window: int | Duration, now: int, test: Callable[[int, int], bool]
+    cell: Cell, window: int | Duration, now: int, asked: Threshold
 ) -> tuple[bool, int]:
     """Return a test's truth over the numbers in the window, and when it next differs."""
+    test = asked.test
     if cell is None:
         return test(0, 0), NEVER
-    timestamps, values = cell[0], cell[2]
+    timestamps = cell[0]
     start, end = start_of(timestamps, window, now), len(timestamps)
-    counts: list[int] = []
-    totals: list[int] = []
-    for i in range(start, end):
-        value = values[i]
-        if type(value) is int:
-            counts.append(1)
-            totals.append(value)
-        else:
-            numbers = _numbers_in(value)
-            counts.append(len(numbers))
-            totals.append(sum(numbers))
-    count, total = sum(counts), sum(totals)
-    truth = test(count, total)
+    totals = cell[2][start:]
+    if _PLAIN.issuperset(map(type, totals)):
+        count, total = end - start, sum(totals)
+        truth = test(count, total)
+        if truth is asked.stays and (not count or min(totals) >= 0):
+            return truth, NEVER
+        counts = [1] * count
+    else:
+        numbers = [_numbers_in(one) for one in totals]
+        counts, totals = list(map(len, numbers)), list(map(sum, numbers))
+        count, total = sum(counts), sum(totals)
+        truth = test(count, total)
     for i in range(start, end):
         count -= counts[i - start]
         total -= totals[i - start]

@@ -24,14 +24,19 @@ _SHIFT = 40
 @cache
 def tables() -> tuple[list[int], list[int]]:
     """Return 2^(i / 4096) and 2^(i / 4096^2) for i below 4096, in units of 2^-40."""
+    return _powers(_STEPS), _powers(_STEPS * _STEPS)
+
+
+def _powers(parts: int) -> list[int]:
     # Correctly rounded decimal arithmetic gives the same integers on every machine.
     with localcontext() as context:
-        context.prec = 50
-        one = Decimal(1 << _SHIFT)
-        log2 = Decimal(2).ln()
-        coarse = [int((log2 * i / _STEPS).exp() * one) for i in range(_STEPS)]
-        fine = [int((log2 * i / (_STEPS * _STEPS)).exp() * one) for i in range(_STEPS)]
-    return coarse, fine
+        context.prec = 60
+        ratio = (Decimal(2).ln() / parts).exp()
+        found, power = [], Decimal(1 << _SHIFT)
+        for _ in range(_STEPS):
+            found.append(int(power))
+            power *= ratio
+    return found
 
 
 def weigh(timestamp: int, half_life: int) -> tuple[int, int]:

@@ -7,11 +7,14 @@ and `changes`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from tailorbird.base.numbers import SCALE
 from tailorbird.language.accumulators import NEVER, CellSpec
 
+_READ_CELL = re.compile(r"\bcells\.get\(([0-9]+)\)")
 READ_EVENT = "p = e.properties; x = e.context; ts = e.timestamp; o = e.order"
 
 
@@ -82,6 +85,20 @@ def settle_lines(name: str, truth: str, flip: str) -> list[str]:
         f"        members[{name!r}] = now; changes.append(({name!r}, True))",
         f"elif {name!r} in members:",
         f"    del members[{name!r}]; changes.append(({name!r}, False))",
+    ]
+
+
+def share_cells(lines: Sequence[str]) -> list[str]:
+    """Let lines that read the same cells read each once: evaluating changes none."""
+    read = Counter(one for line in lines for one in _READ_CELL.findall(line))
+    often = {one for one, times in read.items() if times > 1}
+
+    def local(found: re.Match[str]) -> str:
+        return f"h{found[1]}" if found[1] in often else found[0]
+
+    return [
+        *(f"h{one} = cells.get({one})" for one in sorted(often)),
+        *(_READ_CELL.sub(local, line) for line in lines),
     ]
 
 

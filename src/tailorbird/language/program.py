@@ -18,7 +18,14 @@ from tailorbird.events.event import Event
 from tailorbird.language import accumulators, calendar, crossings, decay, interests, runtime, tree
 from tailorbird.language.accumulators import NEVER, Cell, Cells, CellSpec
 from tailorbird.language.compiler import Emitter
-from tailorbird.language.folding import READ_EVENT, fold_lines, groups_of, indent, settle_lines
+from tailorbird.language.folding import (
+    READ_EVENT,
+    fold_lines,
+    groups_of,
+    indent,
+    settle_lines,
+    share_cells,
+)
 from tailorbird.language.needs import Interest, Needs, PointsScore, Scope
 from tailorbird.language.shape import children, is_condition
 from tailorbird.language.values import Moment, Value, event_property, from_json, lookup
@@ -213,6 +220,15 @@ class Program:
         value, flip = self._evaluators[key](view.cells, view, now)
         return value, flip if flip < NEVER else None
 
+    def node(self, key: str) -> tree.Node:
+        """Return an expression by its key."""
+        return self._nodes[key]
+
+    def value_of(self, node: tree.Node, view: ViewLike, now: int) -> Value:
+        """Return the value of a part of one of the expressions; it is compiled for this alone."""
+        value, _ = self._compile_value(node)
+        return value(view.cells, view, now)
+
     def explain(
         self, key: str, text: str, view: ViewLike, now: int
     ) -> list[tuple[str, Value, bool]]:
@@ -310,12 +326,14 @@ class Program:
             if flags:
                 lines.append(" = ".join(flags.values()) + " = False")
             lines += self._fold_lines(groups, flags)
+            settled: list[str] = []
             for asked_groups, keys in touched.items():
                 body = [line for key in keys for line in settling[key]]
                 if asked_groups:
-                    lines.append(f"if {' or '.join(flags[group] for group in asked_groups)}:")
+                    settled.append(f"if {' or '.join(flags[group] for group in asked_groups)}:")
                     body = indent(body)
-                lines += body
+                settled += body
+            lines += share_cells(settled)
             source.append(f"def {names[event]}(cells, e, now, v, members, deadlines, changes):")
             source += indent(lines)
         space = self._run("\n".join(source))

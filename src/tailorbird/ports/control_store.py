@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+# The version that engines, deliver and web live by; absent before the first publication.
+LIVE_VERSION = "live_version"
 # Keys that one role sets and others read: JSON {"reachable", "reason"}, and "1" while stopped.
 MAIL_STATUS = "mail_status"
 SENDING_STOPPED = "sending_stopped"
 # JSON {"at", "sources": {name: how it is doing}}, set by the role that reads queues.
 SOURCES_STATUS = "sources_status"
+# JSON {"offset", "since", "files", "events", "bytes", "place", "problem"} of the lake, set by who
+# brings it up.
+LAKE_STATUS = "lake_status"
 # After a restore: what is due by this instant (microseconds UTC) waits to be released.
 HOLD_UNTIL = "hold_until"
 

@@ -25,7 +25,33 @@ class LogProblem(OperationalError):
     """The log's store refuses: nothing of the batch was stored."""
 
 
-class EventLog(Protocol):
+class LogReader(Protocol):
+    """What lies in a log, from its beginning."""
+
+    def read(
+        self, after: int, limit: int, partitions: Collection[int] | None = None
+    ) -> list[Record]:
+        """Return up to `limit` records with offset > `after`, in order, of these partitions."""
+        ...
+
+    def merges(self, before: int) -> Iterator[Record]:
+        """Yield the records of kinds `merge_in` and `unmerge` with offset < `before`, in order."""
+        ...
+
+    def offset_before(self, now: int) -> int:
+        """Return the last offset that was stamped before `now`, 0 where none was."""
+        ...
+
+    def last_now(self) -> int:
+        """Return the stamp of the last record, 0 for an empty log."""
+        ...
+
+    def end(self) -> int:
+        """Return the last offset, 0 for an empty log."""
+        ...
+
+
+class EventLog(LogReader, Protocol):
     """Append-only. One writer; any number of readers."""
 
     def append(self, drafts: Sequence[Draft], now: int) -> list[Record]:
@@ -39,20 +65,6 @@ class EventLog(Protocol):
         """
         ...
 
-    def read(
-        self, after: int, limit: int, partitions: Collection[int] | None = None
-    ) -> list[Record]:
-        """Return up to `limit` records with offset > `after`, in order, of these partitions."""
-        ...
-
     def dedups_since(self, now: int) -> Iterator[tuple[int, int]]:
         """Yield (stamp, deduplication key) of records stamped at or after `now`, newest first."""
-        ...
-
-    def last_now(self) -> int:
-        """Return the stamp of the last record, 0 for an empty log."""
-        ...
-
-    def end(self) -> int:
-        """Return the last offset, 0 for an empty log."""
         ...

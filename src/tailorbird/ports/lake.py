@@ -84,7 +84,7 @@ class Lake(Protocol):
         ...
 
     def compact(self) -> int:
-        """Make one file of each day's many; return how many files were made."""
+        """Make one file of many small ones; return how many files were made."""
         ...
 
     def forget(self, profile_ids: Collection[int], until: int) -> int:
@@ -92,5 +92,5 @@ class Lake(Protocol):
         ...
 
     def drop_days(self, before: str) -> int:
-        """Remove the days before a date (YYYY-MM-DD); return how many."""
+        """Remove the days before a date (YYYY-MM-DD) for good; return how many rows there were."""
         ...

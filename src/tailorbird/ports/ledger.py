@@ -96,6 +96,10 @@ class Ledger(Protocol):
         """Return when marketing mail left for an address (or may have left), after `since`."""
         ...
 
+    def capped(self, since: int, count: int) -> set[str]:
+        """Return addresses that marketing mail left for at least so often (or may have)."""
+        ...
+
     def unreported(self, limit: int) -> list[Message]:
         """Return finished messages whose outcome the log does not have yet."""
         ...

@@ -47,6 +47,19 @@ class MembershipRow(msgspec.Struct, array_like=True):
     cause: str
 
 
+class SweepRow(msgspec.Struct, array_like=True, frozen=True):
+    """An activation on its way through a partition's profiles.
+
+    Those with an id up to `after` have been activated, and those told ahead (`Commit.swept`).
+    """
+
+    partition: int
+    offset: int  # of the `activate` record
+    before: str  # the version that was live until then
+    after: int = -1
+    tick: int = 0  # stamp of the partition's last tick since
+
+
 class Commit(msgspec.Struct):
     """All that one batch of records changed; stored in one transaction or not at all."""
 
@@ -57,6 +70,10 @@ class Commit(msgspec.Struct):
     outbox_done: Mapping[str, int] = {}  # kind -> rows up to this seq are taken over: delete
     versions: Mapping[int, str] = {}  # partition -> workspace version that is live from here on
     poison: Sequence[tuple[int, str]] = ()  # (offset, error) of records that could not be reduced
+    sweeps: Sequence[SweepRow] = ()  # begun, or come further
+    swept: Sequence[int] = ()  # profiles that were activated ahead of the sweep
+    # Partitions whose sweep has come to its end; one in `sweeps` as well has begun another.
+    sweeps_done: Sequence[int] = ()
 
 
 class StateStore(Protocol):
@@ -80,6 +97,14 @@ class StateStore(Protocol):
 
     def versions(self) -> dict[int, str]:
         """Return the live workspace version of each partition that has one."""
+        ...
+
+    def sweeps(self) -> list[SweepRow]:
+        """Return the activations that are on their way, by partition."""
+        ...
+
+    def swept(self) -> set[int]:
+        """Return the profiles that were activated ahead of a sweep that is on its way."""
         ...
 
     def due(self, partition: int, until: int) -> list[int]:

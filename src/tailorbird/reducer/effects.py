@@ -22,7 +22,8 @@ class HandOver(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
 
 
 class MembershipChange(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
-    """A profile entered or left a segment; cause: record, time, definition, merge or import."""
+    """A profile entered or left a segment; cause: record, time, definition,
+    backfill (of a segment that is new), merge or import."""
 
     segment: str
     is_member: bool

@@ -5,19 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from tailorbird.base.time import format_micros
-from tailorbird.journeys.asking import Asking, walk
+from tailorbird.base.time import DAY, Duration, format_micros
+from tailorbird.journeys.asking import Asking, exit_key, step_key, walk
 from tailorbird.journeys.effects import SendMessage
 from tailorbird.journeys.machine import Machine
+from tailorbird.language import tree
+from tailorbird.language.flipping import Change, smallest_change, waiting
+from tailorbird.language.needs import PointsScore
 from tailorbird.language.plain import to_plain
 from tailorbird.language.program import Program
+from tailorbird.language.values import Value
 from tailorbird.profiles.state import Condition, ProfileState
 from tailorbird.profiles.view import ProfileView
-from tailorbird.reducer.compiling import program_of, score_key
+from tailorbird.reducer.compiling import program_of, score_key, scores_of
+from tailorbird.segments.membership import key_of
 from tailorbird.workspace.definitions import Branch, JourneyDefinition, Unless, Workspace
 
 # Of each interest, the values that a snapshot tells.
 INTERESTS_SHOWN = 10
+# How far ahead is looked whether a condition comes true by itself.
+_FLIPS_MAX = 200
+_WAIT_MAX = 3 * 365 * DAY
 
 
 class StateReader:
@@ -77,8 +85,13 @@ class StateReader:
             return None
         return self._asking.exit(state, definition, effect.trigger, now, version)
 
-    def why_not(self, state: ProfileState, journey: str, now: int) -> list[Condition]:
+    def why_not(
+        self, state: ProfileState, journey: str, now: int
+    ) -> list[tuple[Condition, Change | None]]:
         """Return the conditions of a journey in the order they are asked, as they stand at `now`.
+
+        With each that fails comes the smallest change after which it would hold, None where there
+        is none.
 
         Raises:
             KeyError: no such journey.
@@ -89,45 +102,102 @@ class StateReader:
             definition = self._machine.definition(run) or definition
         conditions = [self._trigger_condition(state, definition, now)]
         if run is None and (started := state.started.get(journey)) is not None:
-            conditions.append(
-                Condition(
-                    step="re-entry",
-                    text=f"re-entry: {_describe_reentry(definition)}",
-                    holds=self._machine.may_enter_again(state, definition, now),
-                    values=[("last started", format_micros(started.last_at))],
-                    at=now,
-                )
+            asked = Condition(
+                step="re-entry",
+                text=f"re-entry: {_describe_reentry(definition)}",
+                holds=self._machine.may_enter_again(state, definition, now),
+                values=[("last started", format_micros(started.last_at))],
+                at=now,
             )
+            again = None
+            if isinstance(definition.reentry, Duration) and not asked.holds:
+                again = waiting(definition.reentry.after(started.last_at))
+            conditions.append((asked, again))
+        view = ProfileView(state, self._timezone, run.trigger if run else None)
+        version = run.version if run else ""
         if definition.exit is not None:
-            trigger, version = (run.trigger, run.version) if run else (None, "")
-            asked = self._asking.exit(state, definition, trigger, now, version)
-            conditions.append(_negated(asked, "unless"))
+            trigger = run.trigger if run else None
+            asked = _negated(self._asking.exit(state, definition, trigger, now, version), "unless")
+            key = exit_key(definition, version)
+            conditions.append((asked, self._change(asked, key, view, now, wanted=False)))
         for step in walk(definition.steps):
-            if isinstance(step, Unless):
-                conditions.append(
-                    _negated(self._asking.step(state, definition, step, run, now), "unless")
-                )
-            elif isinstance(step, Branch):
-                conditions.append(self._asking.step(state, definition, step, run, now))
+            if not isinstance(step, (Unless, Branch)):
+                continue
+            asked = self._asking.step(state, definition, step, run, now)
+            is_unless = isinstance(step, Unless)
+            if is_unless:
+                asked = _negated(asked, "unless")
+            key = step_key(definition, step, version)
+            change = self._change(asked, key, view, now, wanted=not is_unless)
+            conditions.append((asked, change))
         return conditions
+
+    def _change(
+        self, asked: Condition, key: str, view: ProfileView, now: int, *, wanted: bool
+    ) -> Change | None:
+        """Return the smallest change after which a condition that fails holds."""
+        if asked.holds:
+            return None
+        at = self._by_waiting(key, view, now, wanted=wanted)
+        if at is not None:
+            return waiting(at)
+        return smallest_change(self.program.node(key), _OfPerson(self, view, now), wanted=wanted)
+
+    def _by_waiting(self, key: str, view: ProfileView, now: int, *, wanted: bool) -> int | None:
+        """Return when a condition becomes as wanted by itself, None where it does not soon."""
+        at: int | None = now
+        for _ in range(_FLIPS_MAX):
+            if at is None or at > now + _WAIT_MAX:
+                break
+            asked_at = at
+            value, at = self.program.evaluate(key, view, asked_at)
+            if (value is True) == wanted:
+                return asked_at
+        return None
 
     def _trigger_condition(
         self, state: ProfileState, journey: JourneyDefinition, now: int
-    ) -> Condition:
+    ) -> tuple[Condition, Change | None]:
         if journey.trigger.segment is not None:
             trigger = {"segment": journey.trigger.segment, "timestamp": now}
-            return self._asking.trigger(state, journey, trigger, now)
+            asked = self._asking.trigger(state, journey, trigger, now)
+            view = ProfileView(state, self._timezone, trigger)
+            key = key_of(journey.trigger.segment)
+            return asked, self._change(asked, key, view, now, wanted=True)
         text = f"{journey.trigger.event} happened"
         if journey.trigger.where is not None:
             text += f" with {journey.trigger.where_text}"
         holds = journey.name in state.started or (
             journey.trigger.where is None and self._asking.has_happened(state, journey, now)
         )
-        return Condition(step="trigger", text=text, holds=holds, values=[], at=now)
+        asked = Condition(step="trigger", text=text, holds=holds, values=[], at=now)
+        event = journey.trigger.event or ""
+        missing = text.replace(" happened", "", 1)
+        change = Change(text=f"1 more `{missing}`", cost=1, events=((event, 1),))
+        return asked, None if holds else change
 
     def next_changes(self, state: ProfileState) -> Iterable[tuple[str, int]]:
         """Return (segment, instant at which its membership is next asked)."""
         return sorted(state.deadlines.items(), key=lambda item: item[1])
+
+
+class _OfPerson:
+    """A person at an instant, as `flipping` asks them."""
+
+    def __init__(self, reader: StateReader, view: ProfileView, now: int) -> None:
+        self._reader = reader
+        self._view = view
+        self.now = now
+
+    def value(self, node: tree.Node) -> Value:
+        return self._reader.program.value_of(node, self._view, self.now)
+
+    def segment(self, name: str) -> tree.Node | None:
+        found = self._reader.workspace.segments.get(name)
+        return None if found is None else found.when
+
+    def score(self, name: str) -> tree.Node | PointsScore | None:
+        return scores_of(self._reader.workspace.scores).get(name)
 
 
 def _negated(asked: Condition, word: str) -> Condition:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -323,10 +324,11 @@ class Reducer(StateReader):
         """Make this reducer's definitions live for a profile, in the place of `previous`.
 
         `cells` holds the back-filled accumulators that the state did not have (`new_cells`).
-        Memberships change with that cause; no journey starts. What becomes of runs says
-        `journeys.machine.Machine.adopt`.
+        Memberships change with that cause, those of segments that are new by `backfill`; no journey
+        starts. What becomes of runs says `journeys.machine.Machine.adopt`.
         """
         out = Reduction(state)
+        known = {*previous.workspace.segments, *state.segments}
         if not state.merged_into:
             state.cells = dict(sorted({**state.cells, **cells}.items()))
             for merge_id, filled in state.expected.items():
@@ -339,6 +341,13 @@ class Reducer(StateReader):
                 )
             state.deadlines = {}
             self._settle(out, self._segments, now, cause)
+            if cause == "definition":
+                out.memberships = [
+                    change
+                    if change.segment in known
+                    else msgspec.structs.replace(change, cause="backfill")
+                    for change in out.memberships
+                ]
             timezone = ProfileView(state, self._timezone).timezone
             out.effects += self._machine.adopt(state, now, timezone, previous._machine)
         return self._close(out)
@@ -391,6 +400,32 @@ class Reducer(StateReader):
             for one, spec in self.program.specs.items()
             if one not in known or not known[one].covers(spec)
         )
+
+    def only_adds(self, previous: Reducer) -> bool:
+        """Say whether going live after `previous` can only touch people with new accumulators.
+
+        So it is where segments and journeys came to be added, each segment of them asks new
+        accumulators alone, and nobody is a member by having done nothing.
+        """
+        was, is_now = previous.workspace, self.workspace
+        if any(
+            before[name] != after.get(name)
+            for before, after in ((was.segments, is_now.segments), (was.journeys, is_now.journeys))
+            for name in before
+        ):
+            return False
+        same = ("scores", "interests", "lists", "former")
+        if any(getattr(was, name) != getattr(is_now, name) for name in same):
+            return False
+        known = previous.program.specs
+        if self._timezone != previous._timezone or any(
+            self.program.specs.get(one) != spec for one, spec in known.items()
+        ):
+            return False
+        by_nothing = {*self._born, *self._of_context, *chain(*self._of_trait.values())}
+        added = is_now.segments.keys() - was.segments.keys()
+        asked = chain(*(self.program.cells_of_key[key_of(name)] for name in added))
+        return by_nothing.isdisjoint(added) and known.keys().isdisjoint(asked)
 
     def fold(self, cells: Cells, event: Event, only: frozenset[int]) -> None:
         """Add an event to those accumulators, in place: the back-fill's inner loop."""

@@ -28,14 +28,16 @@ from tailorbird.events.event import (
     Unmerge,
     partition_of,
 )
-from tailorbird.language.accumulators import Cells
-from tailorbird.ports.event_log import EventLog
-from tailorbird.ports.state_store import StateStore
+from tailorbird.ports.event_log import LogReader
+from tailorbird.ports.filled import OpenFilled, open_nothing
+from tailorbird.ports.state_store import StateStore, SweepRow
 from tailorbird.profiles.state import ProfileState
 from tailorbird.reducer.reducer import Facts, Reducer
 from tailorbird.reducer.reduction import Reduction
-from tailorbird.services.backfill import backfill, refold
-from tailorbird.services.working_set import WorkingSet, pages
+from tailorbird.services.backfill import refold
+from tailorbird.services.filling import Filling
+from tailorbird.services.sweep import Sweep
+from tailorbird.services.working_set import PAGE, WorkingSet, pages
 from tailorbird.workspace.definitions import Workspace
 
 LoadWorkspace = Callable[[str], Workspace]
@@ -45,6 +47,8 @@ PROFILES_PER_COMMIT = 5_000
 COMMIT_SECONDS = 0.02
 # Records of other engines' partitions that are passed over before the offset is stored.
 _OFFSETS_PER_COMMIT = 10_000
+# Profiles that a version going live is brought to between two batches of records.
+SWEPT_PER_STEP = 300
 _EMPTY = Workspace(version="")
 
 _log = structlog.get_logger("engine")
@@ -67,18 +71,20 @@ class Engine:
 
     def __init__(
         self,
-        log: EventLog,
+        log: LogReader,
         state: StateStore,
         load_workspace: LoadWorkspace,
         *,
         index: int = 0,
         engines: int = 1,
+        open_filled: OpenFilled = open_nothing,
         is_strict: bool = False,
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         """`is_strict` lets a record that cannot be reduced stop the engine: for tests.
 
-        `seconds` is what a batch's time is measured by.
+        `open_filled` opens what was folded before a version went live. `seconds` is what a batch's
+        time is measured by.
         """
         self.partitions = frozenset(range(index, PARTITIONS, engines))
         self._owned: Collection[int] | None = None if engines == 1 else sorted(self.partitions)
@@ -88,7 +94,9 @@ class Engine:
         self._seconds = seconds
         self._is_careful = False
         self._reducers: dict[str, Reducer] = {"": Reducer(_EMPTY)}
-        self._backfills: dict[tuple[str, str], dict[int, Cells]] = {}
+        self._open_filled = open_filled
+        self._sweeps: dict[int, Sweep] = {}
+        self._filling: tuple[tuple[str, str], Filling] | None = None
         self._refolded: tuple[int, dict[int, Facts]] | None = None
         self._outbox_done: dict[str, int] = {}
         self._work = WorkingSet(state)
@@ -104,19 +112,30 @@ class Engine:
         """The number of rows that this engine has put into the outbox since its start."""
         return self._work.outbox_rows
 
+    @property
+    def is_filling(self) -> bool:
+        """Whether a version is still on its way to some profiles."""
+        return bool(self._work.sweeps)
+
     def step(self, limit: int = RECORDS_PER_COMMIT) -> int:
-        """Reduce up to `limit` records and commit; return how many were read."""
+        """Reduce up to `limit` records, go on with a sweep, and commit; return how many were done.
+
+        0 says that there is nothing to do until the log has more.
+        """
         records, seen = self._read(limit)
+        swept = 0
         try:
             if records:
                 self._advance(records, seen)
-            elif self._outbox_done or seen - self.offset >= _OFFSETS_PER_COMMIT:
+            if self._work.sweeps:
+                swept = self._sweep(SWEPT_PER_STEP if records else PAGE)
+            elif not records and (self._outbox_done or seen - self.offset >= _OFFSETS_PER_COMMIT):
                 self._commit(seen)
         except BaseException:
             self._reset()
             raise
         self._seen = seen
-        return len(records)
+        return len(records) + swept
 
     def forget_outbox(self, kind: str, seq: int) -> None:
         """Note that outbox rows of a kind up to `seq` are safe elsewhere and may go."""
@@ -125,7 +144,9 @@ class Engine:
 
     def reducer_of(self, partition: int) -> Reducer:
         """Return the reducer of the version that is live in a partition."""
-        version = self._work.versions.get(partition, "")
+        return self._reducer(self._work.versions.get(partition, ""))
+
+    def _reducer(self, version: str) -> Reducer:
         reducer = self._reducers.get(version)
         if reducer is None:
             reducer = self._reducers[version] = Reducer(self._load_workspace(version))
@@ -188,13 +209,24 @@ class Engine:
     def _reset(self) -> None:
         self._work.reset()
         self._seen = self._work.offset
-        # Back-filled cells were handed out and may have been changed.
-        self._backfills.clear()
+        # Cells were handed out and may have been changed.
+        self._sweeps.clear()
+        self._filling = None
         self._refolded = None
 
     # -- records ---------------------------------------------------------------------------------
 
     def _apply(
+        self,
+        record: Record,
+        profile_id: int,
+        act: Callable[[ProfileState | None, Record], Reduction],
+    ) -> None:
+        if self._work.sweeps:
+            self._catch_up(profile_id)
+        self._try(record, profile_id, act)
+
+    def _try(
         self,
         record: Record,
         profile_id: int,
@@ -227,6 +259,8 @@ class Engine:
 
     def _tick(self, record: Record) -> None:
         reducer = self.reducer_of(record.partition)
+        if (row := self._work.sweeps.get(record.partition)) is not None:
+            self._work.sweep(msgspec.structs.replace(row, tick=record.now))
 
         def fire(state: ProfileState | None, record: Record) -> Reduction:
             return reducer.fire(_existing(state), record.now)
@@ -236,44 +270,104 @@ class Engine:
                 self._apply(record, profile_id, fire)
 
     def _activate(self, record: Record) -> None:
-        """Make a version live in a partition: back-fill what is new, then sweep its profiles."""
+        """Make a version live in a partition; its profiles follow in a sweep."""
+        partition = record.partition
         body = _decode_activate(record.body)
-        version = body.version
-        before = self._work.versions.get(record.partition, "")
-        old = self.reducer_of(record.partition)
-        self._work.set_version(record.partition, version)
-        new = self.reducer_of(record.partition)
-        only = new.new_cells(None if before == "" else old)
-        filled = self._backfilled((before, version), new, only, record.offset)
-        parked: dict[int, list[int]] = {}
-
-        def activate(state: ProfileState | None, record: Record) -> Reduction:
-            fired = old.fire(_existing(state), record.now - 1)
-            one = fired.state
-            if one.parked and only:
-                parked[one.profile_id] = [waiting.offset for waiting in one.parked]
-                return fired
-            self._work.keep(fired, record.partition, record.offset)
-            return new.activate(one, record.now, filled.get(one.profile_id, {}), old)
-
-        def activate_parked(state: ProfileState | None, record: Record) -> Reduction:
-            one = _existing(state)
-            return new.activate(one, record.now, apart.get(one.profile_id, {}), old)
-
-        for page in self._work.pages(record.partition):
-            for profile_id, state in self._work.load(page).items():
-                if not state.merged_into:
-                    self._apply(record, profile_id, activate)
-        if parked:
-            # What waits in a profile for a merge will be added when it is reduced, so it must not
-            # be in the back-fill as well: these few get a pass of their own.
-            skip = frozenset(offset for offsets in parked.values() for offset in offsets)
-            apart = backfill(self._log, new, only, record.offset, parked.__contains__, skip=skip)
-            for profile_id in parked:
-                self._apply(record, profile_id, activate_parked)
+        if partition in self._work.sweeps or body.is_recompute:
+            self._commit(record.offset - 1)  # a sweep reads from the store
+        while partition in self._work.sweeps:
+            # One activation at a time.
+            self._sweep_page(partition, PAGE)
+            self._commit(record.offset - 1)
+        before = self._work.versions.get(partition, "")
+        self._work.set_version(partition, body.version)
+        self._work.sweep(SweepRow(partition, record.offset, before, tick=record.now))
         if body.is_recompute:
+            while partition in self._work.sweeps:
+                self._sweep_page(partition, PAGE)
             self._recompute(record)
-        self._forget()
+
+    def _sweep(self, limit: int) -> int:
+        """Activate a page of profiles and commit; return how many were looked at, at least 1."""
+        partition = min(self._work.sweeps)
+        try:
+            count = self._sweep_page(partition, limit)
+        except _ReductionFailed:
+            self._reset()
+            self._is_careful = True
+            try:
+                count = self._sweep_page(partition, limit)
+            finally:
+                self._is_careful = False
+        self._commit(self.offset)
+        return count
+
+    def _sweep_page(self, partition: int, limit: int) -> int:
+        row, sweep = self._work.sweeps[partition], self._sweep_of(partition)
+        page = sweep.page(self._work, row.after, limit)
+        self._work.load(page)
+        for profile_id in page:
+            if not self._work.is_swept(profile_id):
+                self._activate_profile(sweep, profile_id)
+        if len(page) == limit:
+            self._work.sweep(msgspec.structs.replace(row, after=page[-1]))
+        else:
+            self._work.end_sweep(partition)
+            del self._sweeps[partition]
+            self._forget()
+        return len(page) or 1
+
+    def _catch_up(self, profile_id: int) -> None:
+        """Activate a profile that the sweep on its way has not come to."""
+        if self._work.is_swept(profile_id):
+            return
+        sweep = self._sweep_of(partition_of(profile_id))
+        if sweep.concerns(profile_id):
+            self._activate_profile(sweep, profile_id)
+            self._work.sweep_ahead(profile_id)
+
+    def _activate_profile(self, sweep: Sweep, profile_id: int) -> None:
+        record = sweep.record
+        tick = self._work.sweeps[record.partition].tick
+
+        def act(state: ProfileState | None, record: Record) -> Reduction:
+            steps = sweep.activate(_existing(state), tick)
+            out = next(steps)
+            for more in steps:
+                self._work.keep(out, record.partition, record.offset)
+                out = more
+            return out
+
+        state = self._work.get(profile_id)
+        if state is not None and not state.merged_into:
+            self._try(record, profile_id, act)
+
+    def _sweep_of(self, partition: int) -> Sweep:
+        sweep = self._sweeps.get(partition)
+        if sweep is None:
+            row = self._work.sweeps[partition]
+            (record,) = self._log.read(row.offset - 1, 1)
+            old, new = self._reducer(row.before), self.reducer_of(partition)
+            filling = self._filling_of(record, row.before, old, new)
+            sweep = self._sweeps[partition] = Sweep(record, old, new, filling)
+        return sweep
+
+    def _filling_of(self, record: Record, before: str, old: Reducer, new: Reducer) -> Filling:
+        # The activate records of one version lie side by side: one pass serves all partitions.
+        body = _decode_activate(record.body)
+        versions = (before, body.version)
+        if self._filling is None or self._filling[0] != versions:
+            self._filling = None
+        if self._filling is None or not self._filling[1].serves(record.offset):
+            only = new.new_cells(None if before == "" else old)
+            prepared = None
+            if body.filling and only:
+                prepared = self._open_filled(
+                    body.filling, {one: new.program.specs[one] for one in only}
+                )
+            filling = Filling(self._log, new, only, record.offset, self._owns, prepared)
+            self._filling = (versions, filling)
+        return self._filling[1]
 
     def _refold(self, record: Record) -> None:
         reducer = self.reducer_of(record.partition)
@@ -335,25 +429,14 @@ class Engine:
         if state is not None and not state.merged_into:
             self._apply(record, profile_id, act)
 
-    def _backfilled(
-        self, versions: tuple[str, str], new: Reducer, only: frozenset[int], offset: int
-    ) -> dict[int, Cells]:
-        # The activate records of one version lie side by side: one pass serves all partitions.
-        if versions not in self._backfills:
-            self._backfills = {
-                versions: backfill(self._log, new, only, offset, self._owns) if only else {}
-            }
-        return self._backfills[versions]
-
     def _owns(self, profile_id: int) -> bool:
         return partition_of(profile_id) in self.partitions
 
     def _forget(self) -> None:
         """Let go of what only the versions before needed."""
-        live = {self._work.versions.get(one, "") for one in self.partitions}
-        if len(live) == 1:
-            self._backfills.clear()
-            live.add("")
+        if not self._work.sweeps:
+            self._filling = None
+            live = {"", *(self._work.versions.get(one, "") for one in self.partitions)}
             self._reducers = {one: kept for one, kept in self._reducers.items() if one in live}
 
 

@@ -140,6 +140,8 @@ class Parts:
     remove_leftovers: Callable[[], Sequence[str]]
     scrub: Callable[[], bool]
     are_states_scrubbed: Callable[[Mapping[int, int]], bool]
+    # Whether the lake, if it was kept, has let go of what came before an offset.
+    has_lake_passed: Callable[[int], bool]
     now: Callable[[], int]
 
 
@@ -168,6 +170,8 @@ class Eraser:
         if "log" not in known:
             known = self._first(erase, offsets, known)
         if not self._parts.are_states_scrubbed(offsets):
+            return False
+        if not self._parts.has_lake_passed(max(offsets.values())):
             return False
         told = self._control.get(LEDGER_DONE + erasure_id)
         if told is None:

@@ -2,46 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import msgspec
 
-from tailorbird.events.event import EVENT, Event, Record, encode
+from tailorbird.events.event import ERASE, EVENT, Erase, Event, Record, encode
 from tailorbird.language.values import from_json
 from tailorbird.ports.event_log import EventLog
 from tailorbird.ports.lake import PROMOTED, Lake, LakeEvent, LakeRecord
 
-# Records of one addition: many, since each day that they touch gets a file.
-RECORDS_PER_ADDITION = 100_000
+# Of one addition: many, since it makes files; few enough to hold them all in memory.
+RECORDS_PER_ADDITION = 25_000
+BYTES_PER_ADDITION = 16 * 1024 * 1024
 _BATCH = 5_000
 _decode_event = msgspec.msgpack.Decoder(Event).decode
+_decode_erase = msgspec.msgpack.Decoder(Erase).decode
 _to_json = msgspec.json.Encoder().encode
 _read_json = msgspec.json.Decoder().decode
 
 
 def export(log: EventLog, lake: Lake, tell: Callable[[int], None] = lambda offset: None) -> int:
     """Bring the lake up to the end of the log; return the number of records that were added."""
-    count, after = 0, lake.offset()
+    count = 0
+    while added := export_some(log, lake):
+        count += added
+        tell(lake.offset())
+    return count
+
+
+def export_some(log: EventLog, lake: Lake) -> int:
+    """Add the next records, as many as one addition holds; return their number, 0 at the end.
+
+    An erasure takes what came before it out of the lake again, before the lake's offset passes it.
+    """
+    size, after = 0, lake.offset()
     events: list[LakeEvent] = []
     records: list[LakeRecord] = []
-    while True:
+    erased: dict[int, int] = {}
+    while len(events) + len(records) < RECORDS_PER_ADDITION and size < BYTES_PER_ADDITION:
         batch = log.read(after, _BATCH)
+        if not batch:
+            break
         for record in batch:
             row = row_of(record)
+            size += len(record.body)
             if isinstance(row, LakeEvent):
                 events.append(row)
             else:
                 records.append(row)
-        after = batch[-1].offset if batch else after
-        held = len(events) + len(records)
-        if held and (not batch or held >= RECORDS_PER_ADDITION):
-            lake.add(events, records, after)
-            count += held
-            tell(after)
-            events, records = [], []
-        if not batch:
-            return count
+            if record.kind == ERASE:
+                erased[record.profile_id] = record.offset
+        after = batch[-1].offset
+    count = len(events) + len(records)
+    if not count:
+        return 0
+    for profile_id, until in erased.items():
+        lake.forget({profile_id}, until)
+    lake.add(_without(events, erased), _without(records, erased), after)
+    return count
+
+
+Row = TypeVar("Row", LakeEvent, LakeRecord)
+
+
+def _without(rows: list[Row], erased: Mapping[int, int]) -> list[Row]:
+    """Leave out what an erasure came after; the erasure's own record stays."""
+    if not erased:
+        return rows
+    return [one for one in rows if one.record_offset >= erased.get(one.profile_id, 0)]
 
 
 def row_of(record: Record) -> LakeEvent | LakeRecord:
@@ -53,8 +82,13 @@ def row_of(record: Record) -> LakeEvent | LakeRecord:
             pass  # the engine has put it among the poison
         else:
             return _event_row(record, event)
+    body = record.body
+    if record.kind == ERASE and body:
+        # What it names is gone from the log as well once the erasure is done.
+        erase = _decode_erase(body)
+        body = encode(msgspec.structs.replace(erase, identifiers=[], addresses=[]))
     return LakeRecord(
-        record.offset, record.partition, record.now, record.kind, record.profile_id, record.body
+        record.offset, record.partition, record.now, record.kind, record.profile_id, body
     )
 
 
@@ -92,12 +126,13 @@ def _promoted(properties: dict[str, Any]) -> tuple[dict[str, str | bool | int], 
     """Return the plain values of promoted properties, and the names of those that hold lists."""
     values: dict[str, str | bool | int] = {}
     lists: list[str] = []
-    for name in PROMOTED.intersection(properties):
-        value = from_json(properties[name])
-        if isinstance(value, tuple):
-            lists.append(name)
-        elif value is not None:
-            values[name] = value
+    for name, raw in properties.items():
+        if name in PROMOTED:
+            value = from_json(raw)
+            if type(value) is tuple:
+                lists.append(name)
+            elif value is not None:
+                values[name] = value  # type: ignore[assignment]  # a plain one: no list, no moment
     return values, tuple(lists)
 
 

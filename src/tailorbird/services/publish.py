@@ -27,18 +27,16 @@ from tailorbird.events.event import (
     encode,
     partition_of,
 )
-from tailorbird.ports.control_store import ControlStore
+from tailorbird.ports.control_store import LIVE_VERSION, ControlStore
 from tailorbird.ports.event_log import Draft
 from tailorbird.ports.log_writer import RETRY, LogWriter
+from tailorbird.services.filling_status import BEGUN, CANCEL
 from tailorbird.services.versions import is_live, next_version
 from tailorbird.workspace.definitions import Workspace
 from tailorbird.workspace.loader import parse_workspace
 
-LIVE_VERSION = "live_version"
 PROBLEMS = "workspace_problems"
 PUBLICATIONS = "publication_count"
-# The version that is being activated; empty while none is.
-BEGUN = "begun_version"
 # What went live when: a JSON list of [version, microseconds UTC], oldest first.
 LIVED = "live_history"
 _LIVED_MAX = 100
@@ -82,6 +80,10 @@ def lived_versions(control: ControlStore) -> list[tuple[str, int]]:
     return [(version, at) for version, at in json.loads(control.get(LIVED) or "[]")]
 
 
+async def _no_preparing(version: str) -> str:
+    return ""
+
+
 Check = Callable[[Mapping[str, str]], tuple[Workspace | None, list[Problem]]]
 
 
@@ -95,12 +97,19 @@ class Publisher:
         *,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
         check: Check = checked_workspace,
+        prepare: Callable[[str], Awaitable[str]] = _no_preparing,
     ) -> None:
-        """`check` reads the files; `pause` waits some seconds for a busy log."""
+        """`check` reads the files; `pause` waits some seconds for a busy log.
+
+        `prepare` folds what a version needs of history before it goes live, and returns the name of
+        the file, empty where the engines can do it themselves. It may raise `OperationalError`:
+        then the version does not go live.
+        """
         self._control = control
         self._writer = writer
         self._pause = pause
         self._check = check
+        self._prepare = prepare
 
     async def publish(
         self, files: Mapping[str, str], unreadable: Sequence[Problem] = ()
@@ -126,7 +135,9 @@ class Publisher:
             return Publication(version=live, is_new=False, problems=problems)
         version, carried = next_version(self._control, live, files, workspace)
         self._control.save_version(version, carried, await self._writer.now())
-        await self._make_live(version)
+        self._control.set(CANCEL, "")
+        filling = await self._prepare(version)
+        await self._make_live(version, filling)
         self._store_problems(problems)
         return Publication(version=version, is_new=True, problems=problems)
 
@@ -164,9 +175,9 @@ class Publisher:
         body = encode(undone)
         await self._append([Draft(partition_of(one), UNMERGE, one, body) for one in people])
 
-    async def _make_live(self, version: str) -> None:
+    async def _make_live(self, version: str, filling: str = "") -> None:
         self._control.set(BEGUN, version)
-        await self._activate(version)
+        await self._activate(version, filling=filling)
         self._note_lived(version, await self._writer.now())
         self._control.set(LIVE_VERSION, version)
         self._control.set(BEGUN, "")
@@ -196,8 +207,10 @@ class Publisher:
         if self._control.get(PROBLEMS) != text:
             self._control.set(PROBLEMS, text)
 
-    async def _activate(self, version: str, *, is_recompute: bool = False) -> None:
-        body = encode(Activate(version, __version__, is_recompute))
+    async def _activate(
+        self, version: str, *, is_recompute: bool = False, filling: str = ""
+    ) -> None:
+        body = encode(Activate(version, __version__, is_recompute, filling))
         # The number makes going back to an earlier version a new activation, while offering the
         # same one again after a broken connection stays one. The clock could stand still.
         number = int(self._control.get(PUBLICATIONS) or 0) + 1

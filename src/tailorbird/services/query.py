@@ -12,6 +12,7 @@ from typing import Any
 from tailorbird.base.problems import TailorbirdError
 from tailorbird.base.time import format_micros
 from tailorbird.events.event import Unmerge, partition_of
+from tailorbird.language.flipping import Change
 from tailorbird.ports.clock import Clock
 from tailorbird.ports.control_store import MAIL_STATUS, SENDING_STOPPED, ControlStore
 from tailorbird.ports.event_log import EventLog
@@ -30,6 +31,7 @@ from tailorbird.services.explain import (
     public_profile_id,
 )
 from tailorbird.services.export import export
+from tailorbird.services.filling_status import filling_status
 from tailorbird.services.merges import merge_of
 from tailorbird.services.message_record import decode_record, profile_of
 
@@ -210,7 +212,10 @@ class Query:
         }
 
     def why_not(self, reference: str, journey: str) -> dict[str, Any] | None:
-        """Return what a journey asks of a person now, and the first that fails.
+        """Return what a journey asks of a person now, the first that fails, and what would do.
+
+        `smallest_change` is the smallest change after which the first that fails would hold: text,
+        wait_until, events [{event, more}], traits; None where nothing fails or nothing would do.
 
         Raises:
             KeyError: no such journey.
@@ -221,12 +226,13 @@ class Query:
         if state is None or reducer is None:
             return None
         asked = reducer.why_not(state, journey, self._clock.now())
-        first = next((one for one in asked if not one.holds), None)
+        first, change = next(((one, way) for one, way in asked if not one.holds), (None, None))
         return {
             "profile": public_profile_id(state.profile_id),
             "journey": journey,
             "stopped_by": None if first is None else _condition(first),
-            "conditions": [_condition(one) for one in asked],
+            "smallest_change": None if change is None else _change(change),
+            "conditions": [_condition(one) for one, _ in asked],
         }
 
     def segments(self) -> list[dict[str, Any]]:
@@ -327,11 +333,22 @@ class Query:
             "messages": self.ledger.counts(),
             "messages_by_journey": self.ledger.counts_by_journey(),
             "segments": self._sizes(),
+            "filling": self.filling(),
+            "equality": {key: value for key, value in self.equality().items() if key != "segments"},
             "sending_stopped": self._control.get(SENDING_STOPPED) == "1",
             "workspace": self.workspace_status(),
             "mail": self.mail_status(),
             "notice": self._control.get("notice") or "",
         }
+
+    def filling(self) -> dict[str, Any] | None:
+        """Return how far a version that goes live has come; see `filling_status`."""
+        return filling_status(self._control, self._states, self._load_workspace)
+
+    def equality(self) -> dict[str, Any]:
+        """Return the last report of `services.equality`, {} before the first."""
+        found: dict[str, Any] = json.loads(self._control.get("equality") or "{}")
+        return found
 
     def is_drained(self) -> bool:
         """Say whether nothing is left to do at the present instant.
@@ -341,7 +358,7 @@ class Query:
         now, end = self._clock.now(), self._log.end()
         for index, store in enumerate(self._states):
             offset = store.offset()
-            if offset < end and self._has_more(index, offset):
+            if store.sweeps() or (offset < end and self._has_more(index, offset)):
                 return False
             if store.due_partitions(now) or store.outbox(self.ledger.cursor(index), 1):
                 return False
@@ -447,4 +464,13 @@ def _condition(one: Condition) -> dict[str, Any]:
         "holds": one.holds,
         "values": [{"text": name, "value": value} for name, value in one.values],
         "at": format_micros(one.at),
+    }
+
+
+def _change(one: Change) -> dict[str, Any]:
+    return {
+        "text": one.text,
+        "wait_until": None if one.wait_until is None else format_micros(one.wait_until),
+        "events": [{"event": name, "more": more} for name, more in one.events],
+        "traits": dict(one.traits),
     }

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from tailorbird.events.event import PARTITIONS, Record
-from tailorbird.ports.event_log import Draft, EventLog
+from tailorbird.ports.event_log import LogReader
 from tailorbird.ports.state_store import StateStore
 from tailorbird.services.advance import RECORDS_PER_COMMIT, Engine, LoadWorkspace
 
@@ -28,7 +28,7 @@ class Difference:
 
 
 def replay(
-    log: EventLog,
+    log: LogReader,
     stores: Sequence[StateStore],
     load_workspace: LoadWorkspace,
     *,
@@ -52,7 +52,7 @@ def replay(
 
 
 def replay_engine(
-    log: EventLog,
+    log: LogReader,
     store: StateStore,
     load_workspace: LoadWorkspace,
     index: int,
@@ -96,7 +96,7 @@ def differences(left: Sequence[StateStore], right: Sequence[StateStore]) -> Iter
 class Past:
     """A log as it was when it ended at an offset. Reading only."""
 
-    def __init__(self, log: EventLog, until: int) -> None:
+    def __init__(self, log: LogReader, until: int) -> None:
         self._log = log
         self._until = until
 
@@ -111,17 +111,18 @@ class Past:
         """Return that offset."""
         return min(self._until, self._log.end())
 
-    def append(self, drafts: Sequence[Draft], now: int) -> list[Record]:
-        """Refuse: the past does not change."""
-        raise AssertionError("a replay appends nothing")
+    def merges(self, before: int) -> Iterator[Record]:
+        """Yield those up to that offset."""
+        return self._log.merges(min(before, self._until + 1))
 
-    def dedups_since(self, now: int) -> Iterator[tuple[int, int]]:
-        """Refuse: nothing is appended, so nothing is deduplicated."""
-        raise AssertionError("a replay appends nothing")
+    def offset_before(self, now: int) -> int:
+        """Return the last offset stamped before `now`, at most that offset."""
+        return min(self._log.offset_before(now), self._until)
 
     def last_now(self) -> int:
-        """Refuse: nothing is stamped."""
-        raise AssertionError("a replay stamps nothing")
+        """Return the stamp of the last record."""
+        found = self.read(self.end() - 1, 1)
+        return found[0].now if found else 0
 
 
 def _profiles(stores: Sequence[StateStore], partition: int) -> dict[int, bytes]:

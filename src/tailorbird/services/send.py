@@ -76,8 +76,9 @@ _REDIRECTS_MAX = 20
 # A profile that has not come as far as its effect, after a fall-back, is read again then.
 _STALE_SECONDS = 1
 # How long a message waits for a merge that is under way. Longer means that something is wrong:
-# what is known of the person then has to do.
+# what is known of the person may then send it, but not refuse it before it expires.
 _MERGE_SECONDS_MAX = 3_600
+_MERGING = "a merge of this person is under way"
 
 _log = structlog.get_logger("deliver")
 _decode_effect = msgspec.msgpack.Decoder(SendMessage).decode
@@ -310,15 +311,19 @@ class Delivery:
             message.reason = "the engine has not come as far again as when this was decided"
             return None
         read, is_whole = self._profile(message.profile_id)
-        if not is_whole and now < message.created_at + _MERGE_SECONDS_MAX * MICROSECONDS:
+        waits_until = message.created_at + _MERGE_SECONDS_MAX * MICROSECONDS
+        if not is_whole and (now < waits_until or (read is None and now <= effect.expires_at)):
             # Due still, but behind all others: a simulated clock may stand until it is sent.
             message.status, message.next_attempt_at = standing.INTENT, now
-            message.reason = "a merge of this person is under way"
+            message.reason = _MERGING
             self._incomplete += 1
             return None
         workspace = reducer.workspace
         if read is None:
-            settle(message, standing.FAILED, "the profile does not exist any more", now)
+            if is_whole:
+                settle(message, standing.FAILED, "the profile does not exist any more", now)
+            else:
+                settle(message, standing.EXPIRED, f"it was due too long ago, and {_MERGING}", now)
             return None
         message.profile_id = read.state.profile_id
         profile = reducer.snapshot(read.state, now)
@@ -328,6 +333,8 @@ class Delivery:
         asked = reducer.exit_of(read.state, effect, now)
         if asked is not None and asked.holds and isinstance(decision, (Deliver, Hold)):
             decision = Suppress(f"the journey's exit condition holds by now: {asked.text}")
+        if isinstance(decision, Suppress) and not is_whole:
+            decision = Hold(now + _STALE_SECONDS * MICROSECONDS, _MERGING)
         record = considered(read, profile, facts, asked, workspace, effect, now)
         if isinstance(decision, Deliver):
             if effect.kind == MARKETING and message.address in addressed:

@@ -22,6 +22,7 @@ from tailorbird.ports.state_store import (
     OutboxRow,
     ProfileRow,
     StateStore,
+    SweepRow,
 )
 from tailorbird.profiles.state import ProfileState, decode, encode
 from tailorbird.reducer.effects import HandOver
@@ -43,6 +44,9 @@ class _Pending:
     outbox: list[OutboxRow] = field(default_factory=list)
     versions: dict[int, str] = field(default_factory=dict)
     poison: dict[int, list[str]] = field(default_factory=dict)
+    sweeps: dict[int, SweepRow] = field(default_factory=dict)
+    swept: set[int] = field(default_factory=set)
+    sweeps_done: set[int] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,8 @@ class WorkingSet:
         """Forget everything that is not in the store."""
         self.offset = self._store.offset()
         self.versions = self._store.versions()
+        self.sweeps = {row.partition: row for row in self._store.sweeps()}
+        self._swept = self._store.swept() if self.sweeps else set()
         self._hot: OrderedDict[int, ProfileState] = OrderedDict()
         self._pending = _Pending()
 
@@ -114,6 +120,10 @@ class WorkingSet:
         ]
         return sorted(found)
 
+    def stored_ids(self, partition: int, after: int, limit: int) -> list[int]:
+        """Return the next profiles of a partition in rising order, those without a commit not."""
+        return self._store.profile_ids(partition, after, limit)
+
     def pages(self, partition: int) -> Iterator[list[int]]:
         """Page through all profiles of a partition."""
         fresh = sorted(one for one in self._pending.states if partition_of(one) == partition)
@@ -146,6 +156,28 @@ class WorkingSet:
     def set_version(self, partition: int, version: str) -> None:
         """Make a version live in a partition."""
         self.versions[partition] = self._pending.versions[partition] = version
+
+    def sweep(self, row: SweepRow) -> None:
+        """Note that a sweep has begun or come further."""
+        self.sweeps[row.partition] = self._pending.sweeps[row.partition] = row
+
+    def end_sweep(self, partition: int) -> None:
+        """Note that all profiles of a partition have been activated."""
+        self._pending.sweeps_done.add(partition)
+        self._pending.sweeps.pop(partition, None)
+        del self.sweeps[partition]
+        self._swept = {one for one in self._swept if partition_of(one) != partition}
+        self._pending.swept &= self._swept
+
+    def is_swept(self, profile_id: int) -> bool:
+        """Say whether the activation on its way, if any, has come to a profile."""
+        row = self.sweeps.get(partition_of(profile_id))
+        return row is None or profile_id <= row.after or profile_id in self._swept
+
+    def sweep_ahead(self, profile_id: int) -> None:
+        """Note that a profile is activated before the sweep comes to it."""
+        self._swept.add(profile_id)
+        self._pending.swept.add(profile_id)
 
     def mark(self, profile_id: int) -> Mark:
         """Remember a profile as it is."""
@@ -212,6 +244,9 @@ class WorkingSet:
                 outbox_done=outbox_done,
                 versions=pending.versions,
                 poison=[(at, "\n".join(lines)) for at, lines in pending.poison.items()],
+                sweeps=list(pending.sweeps.values()),
+                swept=sorted(pending.swept),
+                sweeps_done=sorted(pending.sweeps_done),
             )
         )
         self.offset = offset

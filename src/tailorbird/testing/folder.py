@@ -24,8 +24,8 @@ PEOPLE = 30
 ENGINES = 2
 
 
-def live_in(folder: Path) -> None:
-    """Make the folder: each of `PEOPLE` orders three times within nine days of `START`."""
+def live_in(folder: Path, start: int = START) -> None:
+    """Make the folder: each of `PEOPLE` orders three times within nine days of the start."""
     bootstrap.prepare_data_folder(folder)
     with (
         closing(bootstrap.open_control(folder)) as control,
@@ -35,9 +35,9 @@ def live_in(folder: Path) -> None:
         closing(bootstrap.open_ledger(folder, is_writer=True)),
     ):
         control.set("engines", str(ENGINES))
-        control.save_version("v1", FILES, START)
+        control.save_version("v1", FILES, start)
         control.set("live_version", "v1")
-        clock = MovedClock()
+        clock = MovedClock(start)
         appender = Appender(log, identity, suppression, clock, changes_of)
         body = encode(Activate("v1", "test"))
         appender.write([], [Draft(one, ACTIVATE, 0, body) for one in range(PARTITIONS)])

@@ -152,6 +152,7 @@ class InProcessServer:
                 measures=measures,
                 sessions=sessions,
                 sources_status=dict,
+                lake_status=lambda: None,
                 is_writer_ready=self._is_ready,
                 fresh_id=fresh_id,
                 learned=learned,

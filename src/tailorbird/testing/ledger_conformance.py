@@ -128,6 +128,9 @@ def caps_see_what_may_have_arrived(ledger: Ledger) -> None:
         6,
     )
     assert sorted(ledger.marketing_sent_at("a@x.example", 100)) == [101, 102]
+    assert ledger.capped(100, 1) == {"a@x.example", "b@x.example"}
+    assert ledger.capped(100, 2) == {"a@x.example"}
+    assert ledger.capped(101, 2) == set()
 
 
 def an_outcome_is_reported_once(ledger: Ledger) -> None:

@@ -55,6 +55,31 @@ def check_reading_is_paged_and_by_partition(log: EventLog) -> None:
     assert log.read(0, 10, [9]) == []
 
 
+def check_a_stamp_is_found(log: EventLog) -> None:
+    """The last offset before an instant, from before the first record to after the last."""
+    assert log.offset_before(10**15) == 0
+    for now in (100, 200, 300):
+        log.append([draft(), draft()], now)
+    assert [log.offset_before(now) for now in (100, 101, 102, 200, 301, 302, 10**15)] == [
+        0,
+        1,
+        2,
+        2,
+        5,
+        6,
+        6,
+    ]
+
+
+def check_merges_are_told_apart(log: EventLog) -> None:
+    """Of all records those that say who is who, up to an offset."""
+    kinds = ("event", "merge_out", "merge_in", "tick", "unmerge", "merge_in")
+    log.append([draft(kind=kind) for kind in kinds], 1)
+    assert [record.offset for record in log.merges(7)] == [3, 5, 6]
+    assert [record.offset for record in log.merges(6)] == [3, 5]
+    assert [record.kind for record in log.merges(4)] == ["merge_in"]
+
+
 def check_deduplication_keys_come_newest_first(log: EventLog) -> None:
     """Those of records before an instant, and zeros, are left out."""
     log.append([draft(dedup=7)], 100)
@@ -74,6 +99,8 @@ CHECKS: tuple[Callable[[EventLog], None], ...] = (
     check_what_was_appended_is_read_in_order,
     check_stamps_rise_strictly_even_after_a_step_back,
     check_reading_is_paged_and_by_partition,
+    check_a_stamp_is_found,
+    check_merges_are_told_apart,
     check_deduplication_keys_come_newest_first,
     check_an_empty_batch_is_nothing,
 )

@@ -42,7 +42,7 @@ class Host:
         self.errors = (folder / "errors.log").open("ab")
 
     def start(self, role: str, index: int = 0) -> subprocess.Popen[bytes]:
-        """Start a role; the writer is listening on return."""
+        """Start a role; on return a writer is listening and an engine's file can be read."""
         words = [*self.settings.to_argv(), "--index", str(index)]
         process = subprocess.Popen(
             [sys.executable, "-m", f"tailorbird.worker.{role}", *words], stderr=self.errors
@@ -50,6 +50,9 @@ class Host:
         self.processes.append(process)
         if role == "writer":
             until(lambda: bootstrap.is_writer_listening(self.data) or process.poll() is not None)
+        if role == "engine":
+            path = self.data / "state" / f"{index}.db"
+            until(lambda: path.is_file() or process.poll() is not None)
         return process
 
     def stop_roles(self) -> None:

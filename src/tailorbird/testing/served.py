@@ -27,6 +27,7 @@ class Shop:
     port: int
     write_key: str
     data: Path
+    admin_key: str = ""
 
     def events(self) -> list[Event]:
         """Return all events in the log, in its order."""
@@ -44,7 +45,7 @@ def serve(folder: Path) -> Iterator[Shop]:
     workspace, data, port = folder / "shop", folder / "data", free_port()
     create_workspace(workspace)
     (workspace / "schema.yaml").unlink()
-    key = ensure_keys(workspace).write_key
+    keys = ensure_keys(workspace)
     words = [sys.executable, "-m", "tailorbird", "serve", "--workspace", str(workspace)]
     words += ["--data", str(data), "--port", str(port)]
     with (folder / "server.log").open("wb") as log:
@@ -52,7 +53,7 @@ def serve(folder: Path) -> Iterator[Shop]:
     try:
         until(lambda: process.poll() is not None or _is_healthy(port), STARTED_SECONDS_MAX)
         assert process.poll() is None, (folder / "server.log").read_text()
-        yield Shop(port, key, data)
+        yield Shop(port, keys.write_key, data, keys.admin_key)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=STOPPED_SECONDS_MAX)

@@ -13,6 +13,7 @@ from tailorbird.ports.state_store import (
     OutboxRow,
     ProfileRow,
     StateStore,
+    SweepRow,
 )
 
 
@@ -44,6 +45,19 @@ def check_a_new_store_is_empty(store: StateStore) -> None:
     assert store.members("none", -1, 10) == []
     assert store.poisoned(10) == []
     assert store.poison_count() == 0
+
+
+def check_sweeps_come_further_and_end(store: StateStore) -> None:
+    """Each partition's own sweep; who was activated ahead is forgotten with it."""
+    rows = [SweepRow(1, 7, "v1"), SweepRow(2, 8, "v1", 130, 5)]
+    store.commit(commit(8, sweeps=rows, swept=[1, 2]))
+    assert store.sweeps() == rows
+    store.commit(commit(9, sweeps=[SweepRow(1, 7, "v1", 65, 4)], swept=[66]))
+    assert store.sweeps() == [SweepRow(1, 7, "v1", 65, 4), rows[1]]
+    assert store.swept() == {1, 2, 66}
+    store.commit(commit(9, sweeps_done=[2]))
+    assert [row.partition for row in store.sweeps()] == [1]
+    assert store.swept() == {1}
 
 
 def check_profiles_are_replaced(store: StateStore) -> None:
@@ -148,6 +162,7 @@ def check_poison_is_kept(store: StateStore) -> None:
 
 CHECKS: tuple[Callable[[StateStore], None], ...] = (
     check_a_new_store_is_empty,
+    check_sweeps_come_further_and_end,
     check_profiles_are_replaced,
     check_those_merged_away_do_not_count,
     check_deadlines_are_found_by_partition,

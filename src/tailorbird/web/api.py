@@ -32,6 +32,7 @@ from tailorbird.services.query import Query, read_profile_id
 from tailorbird.web.dead_letters import ROUTES as DEAD_LETTERS
 from tailorbird.web.dead_letters import LettersParts
 from tailorbird.web.guards import AnyRequest, Limit, admin_guard
+from tailorbird.web.preview import AskPreview, no_preview, post_preview
 from tailorbird.web.sessions import Sessions
 
 BODY_BYTES_MAX = 64 * 1024
@@ -55,6 +56,7 @@ class ApiParts:
     sessions: Sessions
     learned: Learned
     letters: LettersParts
+    preview: AskPreview = no_preview
     plan_erasure: Callable[[str], Erase | None] = lambda reference: None
 
 
@@ -329,6 +331,7 @@ def make_api(parts: ApiParts, version: str) -> Litestar:
             get_members,
             get_learned,
             *DEAD_LETTERS,
+            post_preview,
             get_journeys,
             get_messages,
             get_message,

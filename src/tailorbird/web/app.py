@@ -65,6 +65,7 @@ class WebParts:
     measures: Measures
     sessions: Sessions
     sources_status: Callable[[], dict[str, dict[str, Any]]]
+    lake_status: Callable[[], dict[str, Any] | None]
     is_writer_ready: Callable[[], Any]
     fresh_id: Callable[[], str]
     learned: Learned
@@ -211,10 +212,12 @@ class WebApp:
         is_reading = all(one["state"] != WAITING for one in sources.values())
         if sources:
             roles["sources"] = {"ready": is_reading}
+        lake = parts.lake_status()
         disk = parts.room.told() if parts.room is not None else {"is_low": False}
         is_well = (
             is_reading
             and not disk["is_low"]
+            and not (lake and lake["problem"])
             and mail["reachable"] is not False
             and not is_broken
             and not concerns["poisoned"]
@@ -227,6 +230,7 @@ class WebApp:
             "workspace": workspace,
             "concerns": concerns,
             "sources": sources,
+            "lake": lake,
         }
         await answer_json(send, 200 if is_ready else 503, body)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -12,6 +13,13 @@ from tailorbird.services.room import Room
 from tailorbird.services.standardise import Standardiser
 from tailorbird.web.source_measures import SourceCollector, SourcesStatus
 from tailorbird.web.step_measures import StepCollector
+
+_LAKE = {
+    "records_behind": "Records that the log has beyond the lake",
+    "events": "Events in the lake",
+    "files": "Files of the lake",
+    "bytes": "Bytes of the lake",
+}
 
 
 class Measures:
@@ -24,8 +32,10 @@ class Measures:
         room: Room | None = None,
         sources: SourcesStatus = dict,
         letters: Callable[[], Mapping[str, int]] = dict,
+        lake: Callable[[], Mapping[str, Any] | None] = lambda: None,
     ) -> None:
-        """`letters` tells what became of refused items; see `ports.dead_letters`."""
+        """`letters` tells what became of refused items, `lake` where history in columns stands."""
+        self._lake = lake
         self._room = room
         self._letters = letters
         self._query = query
@@ -47,6 +57,10 @@ class Measures:
         self._seconds = Histogram(
             "tailorbird_request_seconds", "Time to answer", ["route"], registry=self._registry
         )
+        self._lake_is = {
+            name: Gauge(f"tailorbird_lake_{name}", text, registry=self._registry)
+            for name, text in _LAKE.items()
+        }
         self._log_end = Gauge("tailorbird_log_end", "Last offset", registry=self._registry)
         self._lag = Gauge(
             "tailorbird_engine_offset", "Offset reached", ["engine"], registry=self._registry
@@ -84,6 +98,13 @@ class Measures:
         self._unknown = Gauge(
             "tailorbird_messages_unknown",
             "Messages that may or may not have arrived",
+            registry=self._registry,
+        )
+
+        self._unequal = Gauge(
+            "tailorbird_segment_unequal",
+            "People of the last sample that a segment lacks, or holds beyond its condition",
+            ["segment", "what"],
             registry=self._registry,
         )
 
@@ -148,6 +169,12 @@ class Measures:
             self._members.labels(segment).set(size)
         for name, count in status["messages"].items():
             self._messages.labels(name).set(count)
+        for one in self._query.equality().get("segments", ()):
+            for what in ("missing", "extra"):
+                self._unequal.labels(one["segment"], what).set(one[what])
+        for name, value in (self._lake() or {}).items():
+            if name in self._lake_is:
+                self._lake_is[name].set(value)
         if self._room is not None:
             disk = self._room.told()
             self._disk.labels("free").set(disk["free_bytes"])

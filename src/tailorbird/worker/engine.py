@@ -13,6 +13,7 @@ import structlog
 from tailorbird import bootstrap
 from tailorbird.adapters.sqlite.state_store import SqliteStateStore
 from tailorbird.bootstrap.definitions import workspace_loader
+from tailorbird.bootstrap.filling import filled_opener
 from tailorbird.ports.state_store import HAND_OVER, SEND
 from tailorbird.services.advance import RECORDS_PER_COMMIT, Engine
 from tailorbird.services.forward import forward_hand_overs
@@ -46,6 +47,7 @@ async def _serve(settings: RoleSettings, stopped: asyncio.Event) -> None:
         workspace_loader(bootstrap.open_control(settings.data)),
         index=settings.index,
         engines=settings.engines,
+        open_filled=filled_opener(settings.data),
     )
     writer = bootstrap.open_writer_client(settings.data)
     calm_garbage_collector()
@@ -73,7 +75,7 @@ async def _serve(settings: RoleSettings, stopped: asyncio.Event) -> None:
                 engine.forget_outbox(HAND_OVER, handed)
             if checkpoint.done():
                 checkpoint.result()
-            if count == RECORDS_PER_COMMIT:
+            if count >= RECORDS_PER_COMMIT or engine.is_filling:
                 await asyncio.sleep(0)
             else:
                 await news.wait(PAUSE_SECONDS)

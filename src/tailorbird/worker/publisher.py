@@ -18,7 +18,9 @@ from tailorbird import bootstrap
 from tailorbird.adapters.files import FolderProblem, read_folder, watch_folder
 from tailorbird.adapters.sqlite.connection import StorageProblem
 from tailorbird.base.problems import OperationalError, Problem
-from tailorbird.services.publish import LIVE_VERSION, Publication, Publisher, waits_for_apply
+from tailorbird.bootstrap.filling import preparer
+from tailorbird.ports.control_store import LIVE_VERSION
+from tailorbird.services.publish import Publication, Publisher, waits_for_apply
 
 _PAUSE_SECONDS_MIN = 0.05
 _PAUSE_SECONDS_MAX = 5.0
@@ -64,7 +66,7 @@ async def _publish_alone(workspace: Path, data: Path) -> Publication:
     control = bootstrap.open_control(data)
     writer = bootstrap.open_writer_client(data)
     try:
-        publisher = Publisher(control, writer)
+        publisher = Publisher(control, writer, prepare=preparer(data))
         try:
             files, unreadable = read_folder(workspace)
         except FolderProblem as error:

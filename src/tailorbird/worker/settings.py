@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-ROLES = ("writer", "engine", "deliver", "web", "sources")
+ROLES = ("writer", "engine", "deliver", "web", "sources", "lake")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

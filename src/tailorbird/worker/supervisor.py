@@ -10,12 +10,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import structlog
 
 from tailorbird import bootstrap
 from tailorbird.bootstrap.sources import open_sources
-from tailorbird.services.sources import LiveSources
+from tailorbird.worker.lake import keep_lake
 from tailorbird.worker.logs import configure_logs
 from tailorbird.worker.settings import ROLES, RoleSettings
 
@@ -29,7 +30,7 @@ STOP_SECONDS_MAX = 20.0
 _WRITER_READY_SECONDS_MAX = 30.0
 _LOOK_SECONDS = 0.1
 # Queues may come and go with each version of the workspace.
-_SOURCES_SECONDS = 0.5
+_WISHES_SECONDS = 0.5
 
 _log = structlog.get_logger("supervisor")
 
@@ -59,8 +60,9 @@ class Supervisor:
         self._background = background
         self._children: list[_Child] = []
         self._stop = threading.Event()
-        self._sources: LiveSources | None = None
-        self._sources_at = 0.0
+        # Of the roles that not everybody needs: whether the live version does.
+        self._wishes: dict[str, Callable[[], bool]] = {}
+        self._wishes_at = 0.0
 
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT; return the exit code."""
@@ -68,15 +70,18 @@ class Supervisor:
             signal.signal(name, lambda *_: self._stop.set())
         bootstrap.prepare_data_folder(self._settings.data)
         bootstrap.keep_number_of_engines(self._settings.data, self._settings.engines)
+        background = [*self._background]
+        if "lake" in self._roles:
+            background.append(partial(keep_lake, self._settings))
         threads = [
-            threading.Thread(target=one, args=(self._stop,), daemon=True)
-            for one in self._background
+            threading.Thread(target=one, args=(self._stop,), daemon=True) for one in background
         ]
         try:
             self._start_all(threads)
+            self._make_wishes()
             while not self._stop.wait(_LOOK_SECONDS):
                 self._look_after()
-                self._look_for_sources()
+                self._look_for_wishes()
         finally:
             self._stop.set()
             self._stop_all()
@@ -149,21 +154,24 @@ class Supervisor:
                 child.process = self._start(child.role, child.settings).process
                 child.restart_at, child.started_at = 0.0, now
 
-    def _look_for_sources(self) -> None:
-        """Run the role `sources` exactly while the live version reads queues."""
+    def _look_for_wishes(self) -> None:
+        """Run the role `sources` exactly while the live version wants it."""
         now = time.monotonic()
-        if "sources" not in self._roles or now - self._sources_at < _SOURCES_SECONDS:
+        if now - self._wishes_at < _WISHES_SECONDS:
             return
-        self._sources_at = now
-        if self._sources is None:
-            self._sources = open_sources(self._settings.data)
-        is_wanted = bool(self._sources.queues())
-        running = [child for child in self._children if child.role == "sources"]
-        if is_wanted and not running:
-            self._children.append(self._start("sources", self._settings))
-        elif running and not is_wanted:
-            self._end("sources")
-            self._children = [child for child in self._children if child.role != "sources"]
+        self._wishes_at = now
+        for role, is_wished in self._wishes.items():
+            running = [child for child in self._children if child.role == role]
+            if is_wished() and not running:
+                self._children.append(self._start(role, self._settings))
+            elif running and not is_wished():
+                self._end(role)
+                self._children = [child for child in self._children if child.role != role]
+
+    def _make_wishes(self) -> None:
+        if "sources" in self._roles:
+            sources = open_sources(self._settings.data)
+            self._wishes["sources"] = lambda: bool(sources.queues())
 
     def _stop_all(self) -> None:
         for role in ("sources", "web", "deliver", "engine", "writer"):

@@ -20,8 +20,10 @@ from granian.server.embed import Server
 from tailorbird import __version__, bootstrap
 from tailorbird.base.time import DAY
 from tailorbird.bootstrap.definitions import workspace_loader
+from tailorbird.bootstrap.lake_keeper import lake_beside
 from tailorbird.events.event import Erase
 from tailorbird.ports.clock import Clock
+from tailorbird.ports.control_store import ControlStore
 from tailorbird.ports.dead_letters import DeadLetters
 from tailorbird.ports.log_writer import LogWriter
 from tailorbird.services import erase
@@ -46,6 +48,7 @@ from tailorbird.web.sessions import Sessions
 from tailorbird.web.stream import Stream
 from tailorbird.web.tracking import Tracking
 from tailorbird.worker.logs import configure_logs
+from tailorbird.worker.previewing import Previewer
 from tailorbird.worker.process import follow_supervisor
 from tailorbird.worker.settings import RoleSettings
 from tailorbird.workspace.definitions import WorkspaceSettings
@@ -69,8 +72,9 @@ def make_app(settings: RoleSettings) -> WebApp:
     clock = bootstrap.open_clock(settings.data, settings.clock)
     bootstrap.await_files(settings.data, settings.engines)
     dead_letters = bootstrap.open_dead_letters(settings.data)
+    log = bootstrap.open_log(settings.data)
     query = Query(
-        log=bootstrap.open_log(settings.data),
+        log=log,
         states=bootstrap.open_states(settings.data, settings.engines),
         identity=bootstrap.open_identity(settings.data),
         ledger=bootstrap.open_ledger(settings.data),
@@ -83,22 +87,21 @@ def make_app(settings: RoleSettings) -> WebApp:
     roles = bootstrap.KeyRoles(control)
     sessions = Sessions(lambda one: roles.role(one) == "admin", key, time.time)
     sources = LiveSources(control)
-    folder = str(settings.workspace.resolve())
-    if control.get(bootstrap.WORKSPACE_FOLDER) != folder:
-        control.set(bootstrap.WORKSPACE_FOLDER, folder)
+    _note_folder(control, settings)
     rules = LiveRules(control, look_seconds=_LOOK_SECONDS)
     learned = Learned(control)
     standardise = LiveStandardiser(control, rules, partial(bootstrap.open_places, control), learned)
     room = Room(lambda: bootstrap.disk_room(settings.data), lambda: _room_limits(query))
     sources_status = partial(status_of_queues, control, sources, time.time)
-    measures = Measures(query, standardise.steps, room, sources_status, dead_letters.totals)
-
+    lake = partial(lake_beside, control, log)
+    measures = Measures(query, standardise.steps, room, sources_status, dead_letters.totals, lake)
     ingest = Ingest(writer, clock, dead_letters, fresh_id, rules, standardise)
     feed = Feed(writer, clock, dead_letters, rules, standardise)
-
     replayer = Replayer(dead_letters, writer, clock, rules, standardise, sources)
     letters = LettersParts(dead_letters, replayer)
-    parts = ApiParts(query, control, writer, sessions, learned, letters, _planner(settings, query))
+    preview = Previewer(settings.workspace, settings.data)
+    plan_erasure = _planner(settings, query)
+    parts = ApiParts(query, control, writer, sessions, learned, letters, preview, plan_erasure)
 
     def is_write_key(key: str) -> bool:
         return roles.role(key) is not None
@@ -115,6 +118,7 @@ def make_app(settings: RoleSettings) -> WebApp:
             measures=measures,
             sessions=sessions,
             sources_status=sources_status,
+            lake_status=lake,
             is_writer_ready=partial(_is_ready, writer),
             fresh_id=fresh_id,
             room=room,
@@ -122,6 +126,12 @@ def make_app(settings: RoleSettings) -> WebApp:
             retain_letters=partial(_retain, dead_letters, query, clock),
         )
     )
+
+
+def _note_folder(control: ControlStore, settings: RoleSettings) -> None:
+    folder = str(settings.workspace.resolve())
+    if control.get(bootstrap.WORKSPACE_FOLDER) != folder:
+        control.set(bootstrap.WORKSPACE_FOLDER, folder)
 
 
 async def _is_ready(writer: LogWriter) -> bool:

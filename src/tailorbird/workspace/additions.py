@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from tailorbird.events.standardise.plans import OWN_TRAITS
 from tailorbird.language.scope import BUILT_IN_EVENTS
 
 _IDENTIFIED = "identified"
@@ -35,7 +36,9 @@ def plan_additions(events: Iterable[Mapping[str, Any]]) -> str:
             if not part["is_expected"]
         }
         if one["event"] == _IDENTIFIED:
-            found["traits"] = missing
+            found["traits"] = {
+                name: kind for name, kind in missing.items() if name not in OWN_TRAITS
+            }
         elif one["event"] not in BUILT_IN_EVENTS and (missing or not one["is_expected"]):
             found["events"][one["event"]] = {"properties": missing} if missing else {}
     parts = {key: part for key, part in found.items() if part}

@@ -243,6 +243,12 @@ class WorkspaceSettings:
     free_percent_min: int = 5
     dead_letters_days: int = 30  # how long refused items are kept
     dead_letters_mb: int = 500  # and how much of them
+    keeps_lake: bool = True  # whether a process keeps the lake near the end of the log
+    lake_interval_seconds: int = 60
+    lake_keep_days: int = 0  # 0: for ever
+    verify_people: int = 1_000  # of whom segments are reckoned anew; 0: never
+    verify_hours: int = 24
+    lake_url: str = ""  # where it lies; empty: in the data folder
     demands_consent: bool = True  # marketing needs an explicit yes (else: no objection)
 
 

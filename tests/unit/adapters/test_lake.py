@@ -9,14 +9,27 @@ from typing import Any
 import duckdb
 import pytest
 
-from tailorbird.adapters.lake.parquet import FILES_PER_DAY_MAX, QUARANTINE, ParquetLake, to_json
+from tailorbird.adapters.lake.manifest import QUARANTINE, to_json
+from tailorbird.adapters.lake.parquet import FILES_MAX, ParquetLake
 from tailorbird.adapters.memory.event_log import MemoryEventLog
 from tailorbird.base.problems import OperationalError
-from tailorbird.events.event import EVENT, LINK, Event, Record, decode_event, encode, order_of
+from tailorbird.base.time import parse_micros
+from tailorbird.events.event import (
+    ERASE,
+    EVENT,
+    LINK,
+    Erase,
+    Event,
+    Record,
+    decode_event,
+    encode,
+    order_of,
+)
 from tailorbird.ports.event_log import Draft
 from tailorbird.ports.lake import LakeEvent, LakeRecord
 from tailorbird.services.lake import export, record_of, row_of
 from tailorbird.testing.building import DAY, START
+from tailorbird.testing.lake import records_in
 from tailorbird.testing.lived import live_history
 
 VALUES: tuple[Any, ...] = (
@@ -55,41 +68,18 @@ def drawn_log(count: int, seed: int = 1) -> MemoryEventLog:
     return log
 
 
-def rows_in(lake: ParquetLake, folder: Path) -> list[Record]:
-    """Read everything back as records, in the order of the log."""
-    connection = duckdb.connect()
-    connection.execute("SET TimeZone = 'UTC'")
-    found: list[Record] = []
-    for file in lake.manifest().files:
-        names: tuple[str, ...] = LakeEvent._fields[:-2] if file.day else LakeRecord._fields
-        columns = ", ".join(
-            f"epoch_us({name})"
-            if name in ("now", "known_at", "timestamp", "original_timestamp")
-            else name
-            for name in names
-        )
-        rows = connection.execute(
-            f"SELECT {columns} FROM read_parquet('{folder / file.path}')"
-        ).fetchall()
-        assert len(rows) == file.rows
-        kind: Any = LakeEvent if file.day else LakeRecord
-        found += [record_of(kind(*row)) for row in rows]
-    connection.close()
-    return sorted(found, key=lambda one: one.offset)
-
-
 def test_nothing_is_lost_and_nothing_doubled(tmp_path: Path) -> None:
     log, lake = drawn_log(400), ParquetLake(tmp_path)
     assert export(log, lake) == log.end()
     assert export(log, lake) == 0
     assert lake.offset() == log.end()
-    assert rows_in(lake, tmp_path) == log.read(0, 10_000)
+    assert records_in(lake) == log.read(0, 10_000)
 
 
 def test_a_lived_history_comes_back_as_it_was(tmp_path: Path) -> None:
     world, lake = live_history(3), ParquetLake(tmp_path)
     export(world.log, lake)
-    assert rows_in(lake, tmp_path) == world.log.read(0, 10_000)
+    assert records_in(lake) == world.log.read(0, 10_000)
 
 
 def test_it_is_partitioned_by_day_and_sorted_by_time(tmp_path: Path) -> None:
@@ -103,7 +93,7 @@ def test_it_is_partitioned_by_day_and_sorted_by_time(tmp_path: Path) -> None:
             "SELECT strftime(timestamp, '%Y-%m-%d'), timestamp, event_order"
             f" FROM read_parquet('{tmp_path / file.path}')"
         ).fetchall()
-        assert {row[0] for row in found} == {file.day}
+        assert (min(found)[0], max(found)[0]) == (file.day, file.last_day)
         assert [row[1:] for row in found] == sorted(row[1:] for row in found)
 
 
@@ -157,7 +147,7 @@ def test_a_crash_while_adding_leaves_the_lake_as_it_was(
     assert lake.manifest() == before
     assert len(list(tmp_path.glob("*/*.parquet"))) > len(before.files)
     export(log, lake)
-    assert rows_in(lake, tmp_path) == log.read(0, 10_000)
+    assert records_in(lake) == log.read(0, 10_000)
     assert len(list(tmp_path.glob("*/*.parquet"))) == len(lake.manifest().files)
 
 
@@ -167,14 +157,14 @@ def _die(*_: object) -> None:
 
 def test_many_small_files_of_a_day_become_one(tmp_path: Path) -> None:
     log, lake = MemoryEventLog(), ParquetLake(tmp_path)
-    for number in range(FILES_PER_DAY_MAX + 1):
+    for number in range(FILES_MAX + 1):
         for record in drawn_log(20, seed=number).read(0, 1_000):
             log.append([Draft(record.partition, record.kind, 1, record.body)], record.now)
         export(log, lake)
     assert lake.compact() >= 1
     days = [file.day for file in lake.manifest().files]
-    assert max(days.count(day) for day in days) <= FILES_PER_DAY_MAX
-    assert rows_in(lake, tmp_path) == log.read(0, 10_000)
+    assert max(days.count(day) for day in days) <= FILES_MAX
+    assert records_in(lake) == log.read(0, 10_000)
     assert lake.compact() == 0
 
 
@@ -190,17 +180,61 @@ def test_the_forgotten_are_gone_from_the_disk(tmp_path: Path) -> None:
         for one in log.read(0, 10_000)
         if one.profile_id not in (2, 4) or one.offset > log.end() - 50
     ]
-    assert rows_in(lake, tmp_path) == left
+    assert records_in(lake) == left
     assert len(list(tmp_path.glob("*/*.parquet"))) == len(lake.manifest().files)
     assert lake.forget({2, 4}, until=log.end() - 50) == 0
 
 
-def test_old_days_are_dropped(tmp_path: Path) -> None:
-    lake = ParquetLake(tmp_path)
-    export(drawn_log(300), lake)
-    days = sorted({file.day for file in lake.manifest().files if file.day})
-    assert lake.drop_days(days[2]) == 2
-    assert sorted({file.day for file in lake.manifest().files if file.day}) == days[2:]
+def test_old_days_are_dropped_and_come_no_more(tmp_path: Path) -> None:
+    log, lake = drawn_log(300), ParquetLake(tmp_path)
+    export(log, lake)
+    everything = records_in(lake)
+    before = "2026-01-02"
+    start = parse_micros("2026-01-02T00:00:00Z")
+
+    def instant(one: Record) -> int:
+        return decode_event(one).timestamp if one.kind == EVENT else one.now
+
+    kept = [one for one in everything if instant(one) >= start]
+    assert lake.drop_days(before) == len(everything) - len(kept) > 0
+    assert records_in(lake) == kept
+    assert lake.manifest().since == before
+    assert lake.drop_days(before) == 0
+    # Nor do they come back with what arrives late.
+    for record in drawn_log(100, seed=5).read(0, 1_000):
+        log.append([Draft(record.partition, record.kind, 1, record.body)], record.now)
+    export(log, lake)
+    assert records_in(lake) == [one for one in log.read(0, 10_000) if instant(one) >= start]
+
+
+def test_few_events_of_a_month_share_a_file(tmp_path: Path) -> None:
+    log, lake = MemoryEventLog(), ParquetLake(tmp_path)
+    for day in range(90):
+        event = Event(
+            type="track", name="viewed", message_id=f"m{day}", timestamp=START + day * DAY, order=1
+        )
+        log.append([Draft(1, EVENT, 1, encode(event))], START + day * DAY)
+    export(log, lake)
+    files = lake.manifest().files
+    assert sum(one.rows for one in files) == 90
+    assert len(files) == len({one.day[:7] for one in files}) < 6
+    assert all(one.day[:7] == one.last_day[:7] for one in files)
+
+
+def test_the_largest_numbers_have_columns(tmp_path: Path) -> None:
+    log, lake = MemoryEventLog(), ParquetLake(tmp_path)
+    for number, price in enumerate((10**12, -(10**12), 1e-9)):
+        event = Event(
+            type="track", name="viewed", message_id=f"m{number}", timestamp=START, order=number,
+            properties={"price": price},
+        )  # fmt: skip
+        log.append([Draft(1, EVENT, 1, encode(event))], START + number)
+    export(log, lake)
+    (path,) = lake.event_files()
+    rows = duckdb.execute(f"SELECT price__number FROM read_parquet('{path}') ORDER BY 1").fetchall()
+    assert [f"{row[0]:f}" for row in rows] == [
+        "-1000000000000.000000000", "0.000000001", "1000000000000.000000000",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("damage", ["truncate", "garbage", "missing"])
@@ -211,7 +245,7 @@ def test_a_damaged_file_is_set_aside_and_made_again(tmp_path: Path, damage: str)
         log.append([Draft(record.partition, record.kind, 1, record.body)], record.now)
     export(log, lake)
     assert lake.check() == []
-    path = lake.event_files()[-1]
+    path = Path(lake.event_files()[-1])
     if damage == "missing":
         path.unlink()
     elif damage == "truncate":
@@ -225,7 +259,7 @@ def test_a_damaged_file_is_set_aside_and_made_again(tmp_path: Path, damage: str)
     assert QUARANTINE in told
     assert lake.offset() < log.end()
     export(log, lake)
-    assert rows_in(lake, tmp_path) == log.read(0, 10_000)
+    assert records_in(lake) == log.read(0, 10_000)
     assert lake.check() == []
 
 
@@ -252,3 +286,28 @@ def test_a_timestamp_of_the_future_is_clamped_as_in_every_reading() -> None:
     assert isinstance(row, LakeEvent)
     assert (row.timestamp, row.original_timestamp) == (START, START + 9)
     assert decode_event(record_of(row)) == decode_event(record)
+
+
+def test_an_erasure_takes_out_what_came_before_it(tmp_path: Path) -> None:
+    log, lake = drawn_log(200), ParquetLake(tmp_path)
+    export(log, lake)
+    plain = Erase("e1", START, [2], [], [("email", "two@shop.example")], ["two@shop.example"])
+    more = drawn_log(50, seed=7)
+    for record in more.read(0, 1_000):
+        log.append([Draft(record.partition, record.kind, 2, record.body)], record.now)
+    (erasure,) = log.append([Draft(2, ERASE, 2, encode(plain))], START + DAY)
+    for record in more.read(0, 1_000):
+        log.append([Draft(record.partition, record.kind, 2, record.body)], record.now)
+    export(log, lake)
+    bare = Erase("e1", START, [2], [], [], [])
+    assert records_in(lake) == [
+        Record(*_fields(one)[:-1], encode(bare)) if one.offset == erasure.offset else one
+        for one in log.read(0, 10_000)
+        if one.profile_id != 2 or one.offset >= erasure.offset
+    ]
+
+
+def _fields(record: Record) -> tuple[Any, ...]:
+    return (
+        record.offset, record.partition, record.now, record.kind, record.profile_id, record.body,
+    )  # fmt: skip

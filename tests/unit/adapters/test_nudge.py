@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from tailorbird.adapters.socket.nudge import SocketNudged, SocketNudger
+from tailorbird.adapters.socket.nudge import PAUSE_SECONDS, SocketNudged, SocketNudger
 
 
 def with_nudged(path: Path, act: Callable[[SocketNudged], Awaitable[None]]) -> None:
@@ -63,20 +63,47 @@ def test_nobody_there_and_a_full_queue_harm_nobody(tmp_path: Path) -> None:
             nudger.nudge()
         assert time.monotonic() - begun < 5
         assert await waiting.wait(10)
-        assert not await waiting.wait(0.02)
+        while await waiting.wait(0.02):
+            pass
 
     with_nudged(path, act)
-    nudger.nudge()
+    nudger.close()
     # Who was killed left the file behind: the next one takes its place.
     path.touch()
 
+    later = SocketNudger([path])
+
     async def again(waiting: SocketNudged) -> None:
-        nudger.nudge()
+        later.nudge()
         assert await waiting.wait(10)
 
     with_nudged(path, again)
     assert not path.exists()
-    nudger.close()
+    later.close()
+
+
+def test_of_many_nudges_few_wake_and_none_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "a.sock"
+    nudger = SocketNudger([path])
+
+    async def act(waiting: SocketNudged) -> None:
+        begun, woken = time.monotonic(), 0
+        while time.monotonic() - begun < 0.2:
+            nudger.nudge()
+            woken += await waiting.wait(0.0005)
+        assert 1 < woken <= 2 + (time.monotonic() - begun) / PAUSE_SECONDS
+        # The last one is followed by a wake, at the end of its pause or at once.
+        while await waiting.wait(0.05):
+            pass
+        nudger.nudge()
+        nudger.nudge()
+        assert await waiting.wait(10)
+        assert await waiting.wait(10)
+        nudger.nudge()
+        nudger.close()
+        assert await waiting.wait(10)
+
+    with_nudged(path, act)
 
 
 def test_waking_from_inside_ends_the_wait(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ CAME: Sequence[tuple[str, str, dict[str, Any]]] = (
     ("track", "hat_tried_on", {"size": 7, "odd: key": True}),
     ("track", "hat_tried_on", {"size": "L"}),
     ("track", "shop_left", {}),
-    ("identify", "identified", {"nickname": "Ada"}),
+    ("identify", "identified", {"nickname": "Ada", "email": "a@b.example"}),
     ("page", "page_viewed", {"path": "/"}),
 )
 

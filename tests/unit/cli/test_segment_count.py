@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import random
+import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tailorbird.bootstrap.lake import LakeAsker
 from tailorbird.cli.app import run
 from tailorbird.cli.output import OK, OUTSIDE, WRONG
+from tailorbird.language.warehouse.errors import TooMuchError
+from tailorbird.services.question import estimate
 from tailorbird.testing.folder import FILES, PEOPLE, live_in
 
 SETTINGS = 'name = "Shop"\n[sender]\naddress = "shop@shop.example"\npostal_address = "Bern"\n'
@@ -76,7 +82,116 @@ def test_a_preview_tells_who_where_and_how(
     assert found["overlaps"] == [["buyers", found["size"], PEOPLE]]
     assert found["members"][0]["known_as"][0].startswith("user_id:u")
     assert len(found["days"]) == 30
-    assert found["days"][-1][0] == "2026-01-14"
+    assert found["days"][-1] == ["2026-01-14", found["size"]]
+    first = found["members"][0]["conditions"]
+    assert [(one["text"], one["holds"]) for one in first] == [
+        ("any(order_completed)", True),
+        ("count(order_completed within 6d) >= 2", True),
+    ]
+    # The last to have ordered twice within six days are the first who do so no more.
+    for one in found["near_misses"]:
+        assert one["fails"] == "count(order_completed within 6d) >= 2"
+        values = [value for asked in one["conditions"] for value in asked["values"]]
+        assert values == [
+            {"text": "any(order_completed)", "value": True},
+            {"text": "count(order_completed within 6d)", "value": 1},
+        ]
+    assert len(found["near_misses"]) == min(10, PEOPLE - found["size"])
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "nearest"),
+    [
+        # The last order of u0 is at 11:24 on 11 January, of each next one 2.4 hours later.
+        ("since(order_completed) > 5d", "since(order_completed)", ["u2", "u3", "u4"]),
+        ("not since(order_completed) < 5d", "since(order_completed)", ["u2", "u3", "u4"]),
+        ("none(order_completed within 5d)", "none(order_completed within 5d)", ["u29", "u28"]),
+        ("any(order_completed within 3d)", "any(order_completed within 3d)", ["u21", "u20"]),
+        ("count(order_completed within 8d) = 2", "count(order_completed within 8d)", []),
+    ],
+)
+def test_who_nearly_belongs_comes_first(
+    data: Path,
+    shop: Path,
+    capsys: pytest.CaptureFixture[str],
+    text: str,
+    value: str,
+    nearest: list[str],
+) -> None:
+    found = asked(capsys, "preview", text, shop, data, "--at", "2026-01-16T15:00:00Z")
+    assert 0 < found["size"] < PEOPLE
+    misses = [one["known_as"][0] for one in found["near_misses"]]
+    assert misses[: len(nearest)] == [f"user_id:{one}" for one in nearest]
+    assert all(one["fails"] == found["funnel"][0][0] for one in found["near_misses"])
+    assert all(one["conditions"][0]["values"][0]["text"] == value for one in found["near_misses"])
+
+
+def test_what_takes_too_long_is_asked_of_a_sample(
+    data: Path,
+    shop: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sampled = [1]
+
+    class Slow(LakeAsker):
+        def sample(self, one_in: int) -> None:
+            sampled[0] = one_in
+            super().sample(min(one_in, 2))
+
+        def members(self, node: Any, question: Any, at: int | None = None) -> list[int]:
+            if sampled[0] == 1:
+                raise TooMuchError("the answer takes longer than was allowed")
+            return super().members(node, question, at)
+
+    monkeypatch.setattr("tailorbird.bootstrap.preview.LakeAsker", Slow)
+    monkeypatch.setattr("tailorbird.bootstrap.preview.SAMPLES", (1, 2))
+    words = ["--at", "2026-02-01T00:00:00Z", "--at-most", "5"]
+    found = asked(capsys, "count", "count(order_completed) >= 3", shop, data, *words)
+    assert found["estimate"] is True
+    # All belong: half of the people, taken twice, with the error that a sample of all has.
+    assert found["size"] % 2 == 0
+    assert 0 < found["size"] < 2 * PEOPLE
+    assert 0 < found["error"] < 2 * PEOPLE
+    found = asked(capsys, "preview", "count(order_completed) >= 3", shop, data, *words)
+    assert found["estimate"] is True
+    assert found["funnel"][0][1] == found["size"] == found["people"]
+    assert "counts are estimates from a sample" in found["warnings"][0]
+
+
+def test_a_question_is_stopped_when_its_time_is_over(data: Path) -> None:
+    with closing(LakeAsker(data, 0)) as asker:
+        assert asker._warehouse is not None
+        begun = time.monotonic()
+        with pytest.raises(TooMuchError, match="longer than was allowed"), asker.within(0.2):
+            asker._warehouse.rows("SELECT count(*) FROM range(100000000000) WHERE hash(range) = 7")
+        assert time.monotonic() - begun < 10
+        assert asker.people() == PEOPLE
+
+
+def test_not_even_a_sample_in_time_is_told(
+    data: Path, shop: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def members(*_: Any) -> list[int]:
+        raise TooMuchError("the answer takes longer than was allowed")
+
+    monkeypatch.setattr(LakeAsker, "members", members)
+    words = ["--workspace", str(shop), "--data", str(data)]
+    assert run(["segment", "count", "any(order_completed)", *words]) == OUTSIDE
+    assert "give it longer" in capsys.readouterr().err
+
+
+def test_estimates_are_right_as_often_as_they_say() -> None:
+    chance = random.Random(3)
+    for one_in, truth in ((32, 9_000), (32, 39_900), (8, 200)):
+        right = 0
+        for _ in range(200):
+            hits = sum(chance.random() < 1 / one_in for _ in range(truth))
+            size, error = estimate(hits, one_in)
+            right += abs(size - truth) <= error
+        assert right >= 180
+    assert estimate(7, 1) == (7, 0)
+    assert estimate(0, 32) == (0, 96)
 
 
 def test_a_name_that_never_came_is_told_with_the_nearest(

@@ -98,3 +98,30 @@ def test_complaints(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*words, "2020-01-01"]) == WRONG
     assert "nobody was known as `user_id:u3` at 2020-01-01" in capsys.readouterr().err
     assert run(["profile", "show", "nobody", "--data", str(data), "--at", "2026-01-20"]) == WRONG
+
+
+def test_why_not_then_names_the_smallest_change(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def why_not(*more: str) -> Any:
+        words = ["explain", "--why-not", "u3", "w", "--data", str(data), *more, "--json"]
+        assert run(words) == OK
+        return json.loads(capsys.readouterr().out)
+
+    then = format_micros(START + 60 * DAY)
+    found = why_not("--at", then)
+    assert found["stopped_by"]["at"] == then
+    assert found["smallest_change"] == {
+        "text": "1 more `order_completed within 30d`",
+        "wait_until": None,
+        "events": [{"event": "order_completed", "more": 1}],
+        "traits": {},
+    }
+    found = why_not("--at", format_micros(START + 5 * DAY))
+    assert (found["stopped_by"], found["smallest_change"]) == (None, None)
+    words = ["explain", "--why-not", "u3", "w", "--data", str(data)]
+    assert run([*words, "--at", then]) == OK
+    assert "What would change that: 1 more `order_completed" in capsys.readouterr().out
+    assert run([*words, "--at", "soon"]) == 2
+    assert run(["explain", "0" * 32, "--at", then, "--data", str(data)]) == USAGE
+    assert "--at belongs to --why-not" in capsys.readouterr().err

@@ -195,8 +195,12 @@ def test_why_not_names_what_failed() -> None:
     person.does("viewed", 0)
     assert person.state is not None
     asked = person.reducer.why_not(person.state, "back", START + DAY)
-    assert [(one.step, one.holds) for one in asked] == [("trigger", False), ("vip", True)]
-    assert asked[0].values == [("since(viewed)", "1d")]
+    assert [(one.step, one.holds) for one, _ in asked] == [("trigger", False), ("vip", True)]
+    (trigger, change), (_, nothing) = asked
+    assert trigger.values == [("since(viewed)", "1d")]
+    assert change is not None
+    assert change.wait_until == START + 90 * DAY
+    assert nothing is None
 
 
 def test_people_in_an_edited_journey_leave_a_shortened_wait_at_the_new_instant() -> None:

@@ -70,3 +70,22 @@ def test_each_event_counts_once_where_the_winner_is_merged_away_too() -> None:
     world.add(event_draft("viewed", "v2", START, user="bob"))
     world.settle()
     assert "keen" in decode(world.state.profiles([elder])[elder]).segments
+
+
+def test_what_waits_for_a_merge_while_a_version_goes_live_counts_once() -> None:
+    world = World({"short": SHORT, "long": LONG})
+    world.publish("short")
+    user = world.add(event_draft("seen", "m0", START, user="ada"))[0].profile_id
+    world.add(event_draft("viewed", "v0", START, anonymous="a"))
+    world.settle()
+    world.add(event_draft("identified", "i", START, user="ada", anonymous="a"))
+    world.add(event_draft("viewed", "v1", START, user="ada"))
+    while world.engine.step():
+        pass
+    assert decode(world.state.profiles([user])[user]).parked
+    world.publish("long")
+    world.settle()
+    assert "keen" not in decode(world.state.profiles([user])[user]).segments
+    world.add(event_draft("viewed", "v2", START, user="ada"))
+    world.settle()
+    assert "keen" in decode(world.state.profiles([user])[user]).segments

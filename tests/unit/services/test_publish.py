@@ -12,9 +12,10 @@ import pytest
 from tailorbird.base.problems import OperationalError, Problem
 from tailorbird.base.time import DAY, Duration
 from tailorbird.events.event import ACTIVATE, PARTITIONS, REFOLD, Activate
+from tailorbird.ports.control_store import LIVE_VERSION
 from tailorbird.ports.event_log import Draft
 from tailorbird.ports.log_writer import ACCEPTED, RETRY, Answer, EventDraft
-from tailorbird.services.publish import LIVE_VERSION, PROBLEMS, Publication, Publisher
+from tailorbird.services.publish import PROBLEMS, Publication, Publisher
 from tailorbird.services.versions import load_workspace
 from tailorbird.workspace.definitions import Wait
 from tailorbird.workspace.loader import version_of

@@ -172,6 +172,7 @@ def test_messages_of_a_person_newest_first(shop: InProcessServer) -> None:
 def test_why_not_names_the_journey_that_is_unknown(shop: InProcessServer) -> None:
     found = get(shop, "/v1/profiles/user_id:ada/why-not", "journey=welcome")
     assert found["journey"] == "welcome"
+    assert (found["stopped_by"] is None) == (found["smallest_change"] is None)
     for query, status in (("journey=none", 404), ("", 400)):
         reply = shop.ask(
             "GET", "/v1/profiles/user_id:ada/why-not", headers=ADMIN, query=query.encode()

@@ -1,74 +1,52 @@
-"""The lake in a folder: `date=D/FIRST-LAST.parquet` for events, `records/` for all other kinds.
+"""The lake as Parquet files: `date=D/*.parquet` for events, `records/` for all other kinds.
 
 `manifest.json` names the files that count, with the offset of the log up to which they hold
-everything. It is written anew beside the old one and takes its place in one step: a crash leaves
-files that nobody names, which the next addition removes. Files of an older manifest are left for
-readers that began with it, until the addition after.
+everything. It takes the place of the old one in one step: a crash leaves files that nobody names,
+which the next addition removes. Files of an older manifest are left for readers that began with
+it, until the addition after. Additions make a file for each day that they touch; `compact` makes
+few of many: of a month where that stays small, else of a day. `place` tells where files may lie,
+`columns` how they look.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import duckdb
 import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from msgspec.structs import replace
 
+from tailorbird.adapters.lake import columns
+from tailorbird.adapters.lake.manifest import (
+    MANIFEST,
+    QUARANTINE,
+    LakeFile,
+    Manifest,
+    decode,
+    encode,
+)
+from tailorbird.adapters.lake.place import Folder, Place
 from tailorbird.base.problems import OperationalError
-from tailorbird.base.time import DAY, from_micros
+from tailorbird.base.time import parse_micros
 from tailorbird.ports.lake import PROMOTED, LakeEvent, LakeRecord
 
-MANIFEST = "manifest.json"
-QUARANTINE = "quarantine"
-FILES_PER_DAY_MAX = 8
-_FORMAT = "FORMAT parquet, COMPRESSION zstd"
-_FACETS = {str: ("text", "VARCHAR"), bool: ("truth", "BOOLEAN"), int: ("number", "BIGINT")}
-# Numbers come scaled by 1e9.
-_NUMBER = "CAST({0}::DECIMAL(22, 0) * 0.000000001::DECIMAL(10, 9) AS DECIMAL(22, 9)) AS {0}"
-_INSTANTS = ("now", "known_at", "timestamp", "original_timestamp")
-_KINDS = {
-    "record_offset": "BIGINT",
-    "partition": "UTINYINT",
-    "profile_id": "BIGINT",
-    "survivor_id": "BIGINT",
-    "event_order": "BIGINT",
-    "is_historical": "BOOLEAN",
-    "body": "BLOB",
-}
-
-
-class LakeFile(msgspec.Struct, frozen=True):
-    """A file that counts. `day` is "" for records; `lists` are promoted names that hold lists."""
-
-    path: str  # in the folder
-    day: str
-    first: int  # offsets
-    last: int
-    rows: int
-    size: int  # bytes
-    lists: tuple[str, ...] = ()
-
-
-class Manifest(msgspec.Struct, frozen=True):
-    """What counts, and up to which offset of the log."""
-
-    offset: int = 0
-    files: tuple[LakeFile, ...] = ()
-
-
-_decode = msgspec.json.Decoder(Manifest).decode
-_encode = msgspec.json.Encoder().encode
+FILES_MAX = 8
+# A file of this size stays as it is; smaller ones are merged once there are too many of them.
+FULL_BYTES = 8 * 1024 * 1024
+# What goes wrong while files are read and written; of Arrow's own errors some are OSErrors.
+_FAULTS = (OSError, pa.ArrowException)
 
 
 class ParquetLake:
     """`ports.lake.Lake`; one process writes, any number read."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, place: Path | Place) -> None:
+        self.place: Place = Folder(place) if isinstance(place, Path) else place
 
     def manifest(self) -> Manifest:
         """Return what counts now.
@@ -76,15 +54,14 @@ class ParquetLake:
         Raises:
             OperationalError: the manifest cannot be read.
         """
-        path = self._folder / MANIFEST
         try:
-            return _decode(path.read_bytes())
+            return decode(self.place.read(MANIFEST))
         except FileNotFoundError:
             return Manifest()
         except (OSError, msgspec.DecodeError) as problem:
             raise OperationalError(
-                f"{path} cannot be read ({problem}): remove the folder {self._folder}, the lake is"
-                " made again from the log",
+                f"{self.place}/{MANIFEST} cannot be read ({problem}): remove all of {self.place},"
+                " the lake is made again from the log",
                 is_retry_safe=True,
             ) from problem
 
@@ -92,9 +69,10 @@ class ParquetLake:
         """Return the offset of the log up to which the lake holds everything."""
         return self.manifest().offset
 
-    def event_files(self) -> list[Path]:
-        """Return the files that hold events, by day."""
-        return [self._folder / one.path for one in self.manifest().files if one.day]
+    def event_files(self) -> list[str]:
+        """Return what DuckDB opens the files of events by, in order of time."""
+        files = sorted(self.manifest().files, key=lambda one: (one.day, one.first))
+        return [self.place.source(one.path) for one in files if one.day]
 
     def promoted(self) -> tuple[str, ...]:
         """Return the properties whose columns stand for them: those that never hold a list."""
@@ -105,68 +83,73 @@ class ParquetLake:
         """Add rows durably and move the offset on: both or none of it."""
         before = self.manifest()
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
             self._sweep(before)
-            with _connection() as connection:
-                files = [*self._write_days(connection, events), *self._write(connection, records)]
-            self._replace(Manifest(offset, (*before.files, *files)))
-        except (OSError, duckdb.Error) as problem:
+            files = (*before.files, *self._write_all(events, records, before.since))
+            self._replace(replace(before, offset=offset, files=files))
+        except _FAULTS as problem:
             raise OperationalError(
-                f"the lake in {self._folder} cannot be written ({problem}); the log has everything,"
+                f"the lake in {self.place} cannot be written ({problem}); the log has everything,"
                 " it is tried again",
                 is_retry_safe=True,
             ) from problem
 
     def compact(self) -> int:
-        """Make one file of each day's many; return how many files were made."""
+        """Make one file of many small ones; return how many files were made."""
         before = self.manifest()
-        by_day: dict[str, list[LakeFile]] = {}
-        for one in before.files:
-            by_day.setdefault(one.day, []).append(one)
-        made: dict[str, LakeFile] = {}
-        with _connection() as connection:
-            for day, files in by_day.items():
-                if len(files) > FILES_PER_DAY_MAX:
-                    made[day] = self._merged(connection, day, files)
+        made: dict[str, LakeFile] = {}  # by the paths of those that it stands for
+        count = 0
+        for group in _groups(before.files):
+            if len(group) > FILES_MAX:
+                rows = columns.merged(
+                    [self._read(one) for one in group], are_events=bool(group[0].day)
+                )
+                merged = self._write(rows, columns.LEVEL_SETTLED, _lists_of(group))
+                made |= {one.path: merged for one in group}
+                count += 1
         if made:
-            kept = [one for one in before.files if one.day not in made]
-            self._replace(Manifest(before.offset, (*kept, *made.values())))
-        return len(made)
+            kept = tuple(one for one in before.files if one.path not in made)
+            merged_files = tuple({one.path: one for one in made.values()}.values())
+            self._replace(replace(before, files=kept + merged_files))
+        return count
 
     def forget(self, profile_ids: Collection[int], until: int) -> int:
         """Remove rows of profiles up to an offset; files that held them are removed at once."""
+        wanted = pa.array(sorted(set(profile_ids)), pa.int64())
+
+        def which(rows: pa.Table) -> pa.Array:
+            return pc.and_(
+                pc.is_in(rows["profile_id"], wanted), pc.less_equal(rows["record_offset"], until)
+            )
+
         before = self.manifest()
-        marks = ",".join(str(int(one)) for one in profile_ids) or "NULL"
-        which = f"profile_id IN ({marks}) AND record_offset <= {int(until)}"
-        files: list[LakeFile] = []
-        gone: list[Path] = []
-        count = 0
-        with _connection() as connection:
-            for one in before.files:
-                source = f"read_parquet({_quoted(self._folder / one.path)})"
-                (found,) = _row(connection, f"SELECT count(*) FROM {source} WHERE {which}")
-                if not found:
-                    files.append(one)
-                    continue
-                count += found
-                gone.append(self._folder / one.path)
-                if found < one.rows:
-                    rest = f"SELECT * FROM {source} WHERE NOT ({which})"
-                    files.append(self._copy(connection, rest, one.day, one.lists))
-        if count:
-            self._replace(Manifest(before.offset, tuple(files)))
-            for path in gone:
-                path.unlink(missing_ok=True)
+        files, gone, count = self._without(before.files, ("profile_id", "record_offset"), which)
+        if gone:
+            self._replace(replace(before, files=files))
+            for one in gone:
+                self.place.remove(one.path)
         return count
 
     def drop_days(self, before: str) -> int:
-        """Remove the days before a date (YYYY-MM-DD); return how many."""
-        manifest = self.manifest()
-        old = {one.day for one in manifest.files if one.day and one.day < before}
-        if old:
-            kept = tuple(one for one in manifest.files if one.day not in old)
-            self._replace(Manifest(manifest.offset, kept))
-        return len(old)
+        """Remove the days before a date (YYYY-MM-DD); return how many rows there were.
+
+        Rows of those days are not taken any more, either.
+        """
+        was = self.manifest()
+        if before <= was.since:
+            return 0
+        end = pa.scalar(_instant(before), columns.INSTANT)
+        old = tuple(one for one in was.files if one.day and one.last_day < before)
+        rest = tuple(one for one in was.files if one not in old and one.day < before)
+        events = tuple(one for one in rest if one.day)
+        records = tuple(one for one in rest if not one.day)
+        files = tuple(one for one in was.files if one.day >= before)
+        count = sum(one.rows for one in old)
+        for some, name in ((events, "timestamp"), (records, "now")):
+            which = partial(_is_before, name=name, end=end)
+            kept, _, dropped = self._without(some, (name,), which)
+            files, count = (*files, *kept), count + dropped
+        self._replace(replace(was, files=files, since=before))
+        return count
 
     def check(self) -> list[str]:
         """Set files aside that cannot be read, and return what is wrong with them, in words.
@@ -174,216 +157,129 @@ class ParquetLake:
         The lake then goes back to the offset before the first of them, so that the next export
         makes them again from the log.
         """
-        manifest = self.manifest()
+        before = self.manifest()
         bad: list[tuple[LakeFile, str]] = []
-        with _connection() as connection:
-            for one in manifest.files:
-                path = self._folder / one.path
-                try:
-                    source = f"read_parquet({_quoted(path)})"
-                    (rows,) = _row(connection, f"SELECT count(*) FROM {source}")
-                    # All columns are read: a truncated page shows itself only then.
-                    connection.execute(f"SELECT hash(t) FROM {source} AS t")
-                    connection.fetchall()
-                    if rows != one.rows:
-                        bad.append((one, f"holds {rows} rows, not {one.rows}"))
-                except (duckdb.Error, OSError) as problem:
-                    bad.append((one, str(problem).splitlines()[0]))
+        for one in before.files:
+            try:
+                # All columns are read: a truncated page shows itself only then.
+                rows = len(self._read(one))
+            except _FAULTS as problem:
+                bad.append((one, (str(problem) or repr(problem)).splitlines()[0]))
+            else:
+                if rows != one.rows:
+                    bad.append((one, f"holds {rows} rows, not {one.rows}"))
         if not bad:
             return []
-        first = min(one.first for one, _ in bad)
-        names = {one.path for one, _ in bad}
-        aside = self._folder / QUARANTINE
-        aside.mkdir(exist_ok=True)
         for one, _ in bad:
-            with contextlib.suppress(FileNotFoundError):
-                (self._folder / one.path).rename(aside / one.path.replace("/", "_"))
+            self.place.set_aside(one.path)
+        first = min(one.first for one, _ in bad)
+        whole = tuple(one for one in before.files if one not in {file for file, _ in bad})
         # What came after the first bad row is made again as well: each row has one file.
-        kept: list[LakeFile] = []
-        with _connection() as connection:
-            for one in manifest.files:
-                if one.path in names or one.first >= first:
-                    continue
-                kept.append(one if one.last < first else self._cut(connection, one, first))
-        self._replace(Manifest(first - 1, tuple(kept)))
+        early = tuple(one for one in whole if one.last < first)
+        cut, _, _ = self._without(
+            tuple(one for one in whole if one.first < first <= one.last),
+            ("record_offset",),
+            lambda rows: pc.greater_equal(rows["record_offset"], first),
+        )
+        self._replace(replace(before, offset=first - 1, files=early + cut))
         return [f"{one.path} {says}: set aside in {QUARANTINE}/" for one, says in bad]
 
     # -- files -----------------------------------------------------------------------------------
 
-    def _write_days(
-        self, connection: duckdb.DuckDBPyConnection, events: Sequence[LakeEvent]
+    def _write_all(
+        self, events: Sequence[LakeEvent], records: Sequence[LakeRecord], since: str
     ) -> Iterator[LakeFile]:
-        if not events:
-            return
-        joined = "events"
-        names = LakeEvent._fields[: -len(("promoted", "lists"))]
-        _load(connection, "events", names, (row[: len(names)] for row in events))
-        columns = [_stored(name) for name in names]
-        for column, kind, values in _facets(events):
-            connection.execute(
-                f"CREATE TEMP TABLE {column} AS SELECT unnest(CAST($1 AS {kind}[])) AS {column}",
-                [values],
-            )
-            columns.append(_NUMBER.format(column) if kind == "BIGINT" else column)
-            joined = f"{joined} POSITIONAL JOIN {column}"
-        lists = tuple(sorted({name for event in events for name in event.lists}))
-        connection.execute(
-            f"CREATE TEMP TABLE shaped AS SELECT {', '.join(columns)} FROM {joined}"
-            " ORDER BY events.timestamp, event_order"
-        )
-        for number in sorted({event.timestamp // DAY for event in events}):
-            rows = (
-                "SELECT * FROM shaped WHERE"
-                f" timestamp >= make_timestamp({number * DAY})"
-                f" AND timestamp < make_timestamp({(number + 1) * DAY})"
-            )
-            day = from_micros(number * DAY).date().isoformat()
-            yield self._copy(connection, rows, day, lists)
-
-    def _write(
-        self, connection: duckdb.DuckDBPyConnection, records: Sequence[LakeRecord]
-    ) -> Iterator[LakeFile]:
+        start = _instant(since) if since else 0
+        events = [one for one in events if one.timestamp >= start]
+        if events:
+            lists = tuple(sorted({name for event in events for name in event.lists}))
+            rows = columns.table_of_events(events)
+            for part in columns.by_span(rows):
+                yield self._write(part, columns.LEVEL_FRESH, lists)
+        records = [one for one in records if one.now >= start]
         if records:
-            _load(connection, "records", LakeRecord._fields, records)
-            columns = ", ".join(_stored(name) for name in LakeRecord._fields)
-            yield self._copy(
-                connection, f"SELECT {columns} FROM records ORDER BY record_offset", ""
-            )
+            yield self._write(columns.table_of_records(records), columns.LEVEL_FRESH)
 
-    def _merged(
-        self, connection: duckdb.DuckDBPyConnection, day: str, files: Sequence[LakeFile]
-    ) -> LakeFile:
-        paths = ", ".join(_quoted(self._folder / one.path) for one in files)
-        order = "timestamp, event_order" if day else "record_offset"
-        lists = tuple(sorted({name for one in files for name in one.lists}))
-        rows = f"SELECT * FROM read_parquet([{paths}], union_by_name = true) ORDER BY {order}"
-        return self._copy(connection, rows, day, lists)
-
-    def _cut(self, connection: duckdb.DuckDBPyConnection, file: LakeFile, before: int) -> LakeFile:
-        source = f"read_parquet({_quoted(self._folder / file.path)})"
-        rows = f"SELECT * FROM {source} WHERE record_offset < {before}"
-        return self._copy(connection, rows, file.day, file.lists)
-
-    def _copy(
+    def _without(
         self,
-        connection: duckdb.DuckDBPyConnection,
-        rows: str,
-        day: str,
-        lists: tuple[str, ...] = (),
-    ) -> LakeFile:
-        folder = self._folder / (f"date={day}" if day else "records")
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{uuid.uuid4().hex}.parquet"
-        written = connection.execute(f"COPY ({rows}) TO {_quoted(path)} ({_FORMAT}, RETURN_STATS)")
-        told = [column[0] for column in written.description or ()]
-        stats = dict(zip(told, written.fetchall()[0], strict=True))
-        offsets = stats["column_statistics"]['"record_offset"']
-        _sync(path)
+        files: Sequence[LakeFile],
+        names: Sequence[str],
+        which: Callable[[pa.Table], pa.Array],
+    ) -> tuple[tuple[LakeFile, ...], list[LakeFile], int]:
+        """Write files anew without some rows: the files now, those replaced, how many rows."""
+        kept: list[LakeFile] = []
+        gone: list[LakeFile] = []
+        count = 0
+        for one in files:
+            found = pc.sum(which(self._read(one, names))).as_py() or 0
+            if not found:
+                kept.append(one)
+                continue
+            gone.append(one)
+            count += found
+            if found < one.rows:
+                rows = self._read(one)
+                rest = rows.filter(pc.invert(which(rows)))
+                kept.append(self._write(rest, columns.LEVEL_SETTLED, one.lists))
+        return tuple(kept), gone, count
+
+    def _read(self, file: LakeFile, names: Sequence[str] | None = None) -> pa.Table:
+        with self.place.open(file.path) as source:
+            return pq.ParquetFile(source).read(columns=None if names is None else list(names))
+
+    def _write(self, rows: pa.Table, level: int, lists: tuple[str, ...] = ()) -> LakeFile:
+        first, last, day, until = columns.facts_of(rows)
+        path = f"{f'date={day}' if day else 'records'}/{uuid.uuid4().hex}.parquet"
+        data = columns.to_parquet(rows, level)
+        self.place.write(path, data)
         return LakeFile(
-            path=str(path.relative_to(self._folder)),
+            path=path,
             day=day,
-            first=int(offsets["min"]),
-            last=int(offsets["max"]),
-            rows=stats["count"],
-            size=stats["file_size_bytes"],
+            first=first,
+            last=last,
+            rows=len(rows),
+            size=data.size,
             lists=lists,
+            until="" if until == day else until,
         )
 
     def _replace(self, manifest: Manifest) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        fresh = self._folder / f".{MANIFEST}"
-        fresh.write_bytes(_encode(manifest))
-        _sync(fresh)
-        for one in {path.parent for path in (self._folder / f.path for f in manifest.files)}:
-            _sync(one)
-        fresh.rename(self._folder / MANIFEST)
-        _sync(self._folder)
+        self.place.write(MANIFEST, encode(manifest))
 
     def _sweep(self, manifest: Manifest) -> None:
         """Remove files that no manifest names: of a crash, or of the one before this."""
-        named = {self._folder / one.path for one in manifest.files}
-        for path in self._folder.glob("*/*.parquet"):
-            if path not in named and path.parent.name != QUARANTINE:
-                path.unlink(missing_ok=True)
+        named = {one.path for one in manifest.files}
+        for name in list(self.place.names()):
+            if name not in named:
+                self.place.remove(name)
 
 
-@contextlib.contextmanager
-def _connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    # More threads would mix up the order of rows within a day's file.
-    connection = duckdb.connect(config={"threads": 1})
-    try:
-        connection.execute("SET TimeZone = 'UTC'")
-        yield connection
-    finally:
-        connection.close()
+def _groups(files: Sequence[LakeFile]) -> list[list[LakeFile]]:
+    """Return the files that are to be one: of a month where it is small, else of a day."""
+    small = [one for one in files if one.size < FULL_BYTES]
+    months: dict[str, int] = {}
+    for one in small:
+        months[one.day[:7]] = months.get(one.day[:7], 0) + one.size
+    found: dict[str, list[LakeFile]] = {}
+    for one in small:
+        is_small = months[one.day[:7]] <= FULL_BYTES or one.until
+        found.setdefault(one.day[:7] if is_small else one.day, []).append(one)
+    return list(found.values())
 
 
-def _load(
-    connection: duckdb.DuckDBPyConnection,
-    table: str,
-    names: Sequence[str],
-    rows: Iterable[Sequence[Any]],
-) -> None:
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    made = ", ".join(
-        f"unnest(CAST(${place} AS {_KINDS.get(name, _kind_of(name))}[])) AS {name}"
-        for place, name in enumerate(names, 1)
-    )
-    connection.execute(f"CREATE TEMP TABLE {table} AS SELECT {made}", columns)
+def _lists_of(files: Sequence[LakeFile]) -> tuple[str, ...]:
+    return tuple(sorted({name for one in files for name in one.lists}))
 
 
-def _kind_of(name: str) -> str:
-    return "BIGINT" if name in _INSTANTS else "VARCHAR"
+def _is_before(rows: pa.Table, *, name: str, end: pa.Scalar) -> pa.Array:
+    return pc.less(rows[name], end)
 
 
-def _stored(name: str) -> str:
-    return f"make_timestamp({name}) AS {name}" if name in _INSTANTS else name
-
-
-def _facets(events: Sequence[LakeEvent]) -> Iterator[tuple[str, str, list[Any]]]:
-    """Yield column, type and values of each promoted property, for each type that occurs."""
-    for name in sorted({name for event in events for name in event.promoted}):
-        values = [event.promoted.get(name) for event in events]
-        for kind, (facet, sql) in _FACETS.items():
-            if any(type(value) is kind for value in values):
-                column = [value if type(value) is kind else None for value in values]
-                yield f"{name}__{facet}", sql, column
-
-
-def _row(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[Any, ...]:
-    found = connection.execute(sql).fetchone()
-    assert found is not None
-    return tuple(found)
-
-
-def _quoted(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _instant(day: str) -> int:
+    return parse_micros(f"{day}T00:00:00Z")
 
 
 def write_survivors(survivors: Mapping[int, int], path: Path) -> None:
     """Write whose events are whose by now: profile_id and survivor_id."""
-    with _connection() as connection:
-        _load(connection, "merged", ("profile_id", "survivor_id"), survivors.items())
-        connection.execute(f"COPY merged TO {_quoted(path)} ({_FORMAT})")
-
-
-def to_json(manifest: Manifest) -> dict[str, Any]:
-    """Return what there is, for people: offset, days, files, rows, bytes, bytes an event."""
-    events = [one for one in manifest.files if one.day]
-    rows, size = sum(one.rows for one in events), sum(one.size for one in events)
-    return {
-        "offset": manifest.offset,
-        "days": len({one.day for one in events}),
-        "files": len(manifest.files),
-        "events": rows,
-        "bytes": sum(one.size for one in manifest.files),
-        "bytes_per_event": round(size / rows, 1) if rows else None,
-    }
+    rows = columns.table_of(survivors.items(), ("profile_id", "survivor_id"))
+    path.write_bytes(columns.to_parquet(rows, columns.LEVEL_FRESH))

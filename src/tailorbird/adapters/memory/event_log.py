@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterator, Sequence
 
-from tailorbird.events.event import Record
+from tailorbird.events.event import MERGE_IN, UNMERGE, Record
 from tailorbird.ports.event_log import Draft
 
 
@@ -40,6 +41,16 @@ class MemoryEventLog:
                 if len(found) == limit:
                     break
         return found
+
+    def merges(self, before: int) -> Iterator[Record]:
+        """Yield the records that say who is who."""
+        for record in self._records[: before - 1]:
+            if record.kind in (MERGE_IN, UNMERGE):
+                yield record
+
+    def offset_before(self, now: int) -> int:
+        """Return the last offset that was stamped before `now`."""
+        return bisect_left(self._records, now, key=lambda record: record.now)
 
     def dedups_since(self, now: int) -> Iterator[tuple[int, int]]:
         """Yield stamps and deduplication keys, newest first."""

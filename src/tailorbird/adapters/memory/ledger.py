@@ -84,6 +84,11 @@ class MemoryLedger:
             and one.finished_at > since
         ]
 
+    def capped(self, since: int, count: int) -> set[str]:
+        """Return addresses that marketing mail left for so often, at least, after an instant."""
+        addresses = {one.address for one in self._messages.values() if one.address}
+        return {one for one in addresses if len(self.marketing_sent_at(one, since)) >= count}
+
     def unreported(self, limit: int) -> list[Message]:
         """Return finished messages whose outcome the log lacks, without records."""
         found = [

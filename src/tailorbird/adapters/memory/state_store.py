@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tailorbird.ports.state_store import SEND, Commit, OutboxRow, ProfileRow
+from tailorbird.events.event import partition_of
+from tailorbird.ports.state_store import SEND, Commit, OutboxRow, ProfileRow, SweepRow
 
 
 class MemoryStateStore:
@@ -19,6 +20,8 @@ class MemoryStateStore:
         self._offset = 0
         self._seq = 0
         self._poison: dict[int, str] = {}
+        self._sweeps: dict[int, SweepRow] = {}
+        self._swept: set[int] = set()
 
     def commit(self, commit: Commit) -> None:
         """Store a batch."""
@@ -48,6 +51,11 @@ class MemoryStateStore:
                     self._effects.discard(self._outbox.pop(seq).effect_id)
         self._versions.update(commit.versions)
         self._poison.update(commit.poison)
+        for partition in commit.sweeps_done:
+            self._sweeps.pop(partition, None)
+            self._swept = {one for one in self._swept if partition_of(one) != partition}
+        self._sweeps.update({row.partition: row for row in commit.sweeps})
+        self._swept.update(commit.swept)
         self._offset = commit.offset
 
     def erase(self, profile_id: int) -> None:
@@ -72,6 +80,14 @@ class MemoryStateStore:
     def profiles(self, profile_ids: Iterable[int]) -> dict[int, bytes]:
         """Return the encoded states of those that exist."""
         return {one: self._profiles[one].state for one in profile_ids if one in self._profiles}
+
+    def sweeps(self) -> list[SweepRow]:
+        """Return the activations that are on their way."""
+        return [self._sweeps[partition] for partition in sorted(self._sweeps)]
+
+    def swept(self) -> set[int]:
+        """Return who was activated ahead of a sweep."""
+        return set(self._swept)
 
     def due(self, partition: int, until: int) -> list[int]:
         """Return ids of profiles with a deadline <= `until`."""

@@ -5,28 +5,51 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 _BYTES_MAX = 16
+# Who is woken for each of a thousand commits a second does little else than to wake.
+PAUSE_SECONDS = 0.005
 
 
 class SocketNudger:
-    """`ports.nudge.Nudger` for some sockets; whoever does not listen is left out."""
+    """`ports.nudge.Nudger` for some sockets; whoever does not listen is left out.
+
+    A nudge goes at once; one that comes soon after another goes at the end of a pause, for all
+    that came meanwhile. It belongs to one running event loop.
+    """
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = [str(path) for path in paths]
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
+        self._nudged_at = float("-inf")
+        self._planned: asyncio.TimerHandle | None = None
 
     def nudge(self) -> None:
         """Tell all; a full queue means that they know already."""
+        if self._planned is not None:
+            return
+        pause = self._nudged_at + PAUSE_SECONDS - time.monotonic()
+        if pause > 0:
+            self._planned = asyncio.get_running_loop().call_later(pause, self._nudge_now)
+        else:
+            self._nudge_now()
+
+    def _nudge_now(self) -> None:
+        self._planned = None
+        self._nudged_at = time.monotonic()
         for path in self._paths:
             with contextlib.suppress(OSError):
                 self._socket.sendto(b"\0", path)
 
     def close(self) -> None:
-        """Close the socket."""
+        """Close the socket; a nudge that waits for its pause goes before."""
+        if self._planned is not None:
+            self._planned.cancel()
+            self._nudge_now()
         self._socket.close()
 
 

@@ -113,6 +113,35 @@ class SqliteEventLog:
         for _, path in self._files:
             yield from map(self._record, self._connection(path).execute(sql, (kind,)))
 
+    def merges(self, before: int) -> Iterator[Record]:
+        """Yield the records that say who is who, by an index of their own; see the port."""
+        self._look_for_files()
+        # The condition on kinds is that of the index, word for word.
+        sql = (
+            f"SELECT {_COLUMNS} FROM record"
+            " WHERE kind IN ('merge_in', 'unmerge') AND offset < ? ORDER BY offset"
+        )
+        for first, path in self._files:
+            if first < before:
+                yield from map(self._record, self._connection(path).execute(sql, (before,)))
+
+    def offset_before(self, now: int) -> int:
+        """Return the last offset that was stamped before `now`: stamps rise with offsets."""
+        high = self.end()
+        low = min(self._files[0][0] - 1, high)
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self._stamp(middle) < now:
+                low = middle
+            else:
+                high = middle - 1
+        return low
+
+    def _stamp(self, offset: int) -> int:
+        path = self._paths_from(offset)[0]
+        found = self._connection(path).execute("SELECT now FROM record WHERE offset=?", (offset,))
+        return int(found.fetchone()[0])
+
     def dedups_since(self, now: int) -> Iterator[tuple[int, int]]:
         """Yield stamps and deduplication keys, newest first; see the port."""
         self._look_for_files()

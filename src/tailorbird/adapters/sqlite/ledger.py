@@ -128,6 +128,15 @@ class SqliteLedger:
         )
         return [row[0] for row in rows.fetchall()]
 
+    def capped(self, since: int, count: int) -> set[str]:
+        """Return addresses that marketing mail left for so often, at least, after an instant."""
+        rows = self._connection.execute(
+            "SELECT address FROM message WHERE finished_at > ? AND kind = 'marketing'"
+            " AND status IN ('sent', 'unknown') GROUP BY address HAVING count(*) >= ?",
+            (since, count),
+        )
+        return {row[0] for row in rows.fetchall()}
+
     def unreported(self, limit: int) -> list[Message]:
         """Return finished messages whose outcome the log lacks."""
         return self._select(

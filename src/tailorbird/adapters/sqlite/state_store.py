@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tailorbird.adapters.sqlite.connection import connect, connect_reader, scrub, transaction
-from tailorbird.events.event import PARTITIONS
-from tailorbird.ports.state_store import SEND, Commit, MembershipRow, OutboxRow
+from tailorbird.events.event import PARTITIONS, partition_of
+from tailorbird.ports.state_store import SEND, Commit, MembershipRow, OutboxRow, SweepRow
 
 _SQL = Path(__file__).parent / "sql"
 _MIGRATIONS = _SQL / "state"
@@ -64,6 +66,7 @@ class SqliteStateStore:
                 "INSERT OR REPLACE INTO version VALUES (?, ?)", list(commit.versions.items())
             )
             connection.executemany("INSERT OR REPLACE INTO poison VALUES (?, ?)", commit.poison)
+            self._store_sweeps(commit)
             connection.execute(
                 "UPDATE progress SET value = ? WHERE name = 'offset'", (commit.offset,)
             )
@@ -107,6 +110,15 @@ class SqliteStateStore:
         """Return the live version of each partition."""
         return dict(self._connection.execute("SELECT partition, version FROM version").fetchall())
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let all that is read meanwhile be of one commit; for readers."""
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("COMMIT")
+
     def profiles(self, profile_ids: Iterable[int]) -> dict[int, bytes]:
         """Return the encoded states of those that exist."""
         wanted = list(profile_ids)
@@ -119,6 +131,15 @@ class SqliteStateStore:
             )
             found.update(rows.fetchall())
         return found
+
+    def sweeps(self) -> list[SweepRow]:
+        """Return the activations that are on their way."""
+        rows = self._rows("SELECT partition, offset, before, after, tick FROM sweep ORDER BY 1")
+        return [SweepRow(*row) for row in rows]
+
+    def swept(self) -> set[int]:
+        """Return who was activated ahead of a sweep."""
+        return {row[0] for row in self._rows("SELECT profile_id FROM swept")}
 
     def due(self, partition: int, until: int) -> list[int]:
         """Return ids of profiles with a deadline <= `until`."""
@@ -219,6 +240,20 @@ class SqliteStateStore:
                 "UPDATE progress SET value = value + ? WHERE name = 'profiles'", (growth,)
             )
 
+    def _store_sweeps(self, commit: Commit) -> None:
+        connection = self._connection
+        for partition in commit.sweeps_done:
+            connection.execute("DELETE FROM sweep WHERE partition = ?", (partition,))
+            connection.execute("DELETE FROM swept WHERE partition = ?", (partition,))
+        connection.executemany(
+            "INSERT OR REPLACE INTO sweep VALUES (?, ?, ?, ?, ?)",
+            [(row.partition, row.offset, row.before, row.after, row.tick) for row in commit.sweeps],
+        )
+        connection.executemany(
+            "INSERT OR REPLACE INTO swept VALUES (?, ?)",
+            [(one, partition_of(one)) for one in commit.swept],
+        )
+
     def _living(self, ids: Sequence[int]) -> int:
         living = 0
         for start in range(0, len(ids), _CHUNK):
@@ -266,10 +301,14 @@ class SqliteStateStore:
         return known
 
     def _number(self, sql: str) -> int:
+        rows = self._rows(sql)
+        return int(rows[0][0] or 0) if rows else 0
+
+    def _rows(self, sql: str) -> list[tuple[Any, ...]]:
         try:
-            return int(self._connection.execute(sql).fetchone()[0] or 0)
+            return self._connection.execute(sql).fetchall()
         except sqlite3.OperationalError as problem:
             # A reader may come before the owner has made the tables.
             if "no such table" in str(problem):
-                return 0
+                return []
             raise

@@ -1,8 +1,8 @@
-"""Ask an expression of Parquet files, as `evaluate` asks it of a list of events."""
+"""Ask an expression of Parquet files, as `evaluate` asks it of a list, or write it as SQL."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, Unpack
 
@@ -44,19 +44,9 @@ def evaluate_warehouse(
         WarehouseError: a warehouse cannot be asked this, or the files cannot be read.
         ValueError: an argument cannot be read.
     """
-    for name in ("traits", "context", "predictions", "clusters"):
-        if given.get(name):
-            raise ValueError(f"{name} belong to a person: give them in profiles_parquet")
+    _assert_nobodys_own(given, "profiles_parquet")
     node, person = read_question(text, given)
-    try:
-        # SQL and DuckDB are large, and only for those who ask: see `warehouse` in pyproject.toml.
-        embedded = import_module("tailorbird.language.warehouse.embedded")
-        query = import_module("tailorbird.language.warehouse.query")
-    except ModuleNotFoundError as error:
-        raise WarehouseError(
-            f"{error.name} is not installed; run: pip install 'tailorbird[warehouse]'"
-        ) from error
-    frame = import_module("tailorbird.language.warehouse.frame")
+    embedded, query, frame = map(_module, ("embedded", "query", "frame"))
     warehouse = embedded.Warehouse(events_parquet, profiles=profiles_parquet, merges=merges_parquet)
     try:
         at = None
@@ -70,3 +60,74 @@ def evaluate_warehouse(
         return {key: plain(value) for key, value in values.items()}
     finally:
         warehouse.close()
+
+
+def warehouse_sql(
+    text: str,
+    dialect: str,
+    now: Instant | None = None,
+    *,
+    promoted: Mapping[str, Sequence[str]] | None = None,
+    **given: Unpack[Given],
+) -> str:
+    """Write an expression as one SELECT of an engine, to be run after its `warehouse_prelude`.
+
+    It reads the relations `events`, `asked`, `profiles` and `zones`, which the reference page of
+    the warehouse describes, and gives a row for each row of `asked`: its keys, then a column for
+    each type that the value may have, of which at most one is not null.
+
+    Args:
+        text: The expression.
+        dialect: bigquery, clickhouse, duckdb, postgres, snowflake or spark.
+        now: One instant, as `evaluate` takes it; None for the column `asked_at` of `asked`.
+        promoted: By name of a property, the facets (text, number, truth) that have columns of
+            their own in `events`.
+        **given: As of `evaluate_warehouse`.
+
+    Raises:
+        ExpressionError: the expression is wrong; `line` and `column` tell where.
+        WarehouseError: the engine cannot be asked this, or is not known.
+        ValueError: an argument cannot be read.
+    """
+    _assert_nobodys_own(given, "the relation `profiles`")
+    node, person = read_question(text, given)
+    query, frame = map(_module, ("query", "frame"))
+    at = None if now is None else read_instant(now, "now")
+    names = {name: tuple(facets) for name, facets in (promoted or {}).items()}
+    asked = frame.Frame(now=at, promoted=names)
+    return str(query.value_query(node, asked, person).text(_engine(dialect)))
+
+
+def warehouse_prelude(dialect: str) -> str:
+    """Return the statements that an engine runs, once a session, before queries of `warehouse_sql`.
+
+    Args:
+        dialect: As of `warehouse_sql`.
+
+    Raises:
+        WarehouseError: the engine is not known.
+    """
+    return str(_engine(dialect).prelude())
+
+
+def _engine(dialect: str) -> Any:  # sqlglot is imported by those who ask only
+    engines = _module("engines").ENGINES
+    if dialect not in engines:
+        raise WarehouseError(f"no engine is called {dialect}; write one of {', '.join(engines)}")
+    return engines[dialect]
+
+
+def _module(name: str) -> Any:  # a module, with what it has
+    # SQL and DuckDB are large, and only for those who ask: see `warehouse` in pyproject.toml.
+    try:
+        return import_module(f"tailorbird.language.warehouse.{name}")
+    except ModuleNotFoundError as error:
+        raise WarehouseError(
+            f"{error.name} is not installed; run: pip install 'tailorbird[warehouse]'"
+        ) from error
+
+
+def _assert_nobodys_own(given: Mapping[str, Any], where: str) -> None:
+    for name in ("traits", "context", "predictions", "clusters"):
+        if given.get(name):
+            raise ValueError(f"{name} belong to a person: give them in {where}")

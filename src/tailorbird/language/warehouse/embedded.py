@@ -6,16 +6,17 @@ import json
 from collections.abc import Collection, Iterable, Sequence
 from decimal import Context, Decimal
 from functools import cache
-from importlib import resources
 from typing import Any
 from zoneinfo import available_timezones
 
 import duckdb
 
 from tailorbird.base.numbers import PLACES
+from tailorbird.language import decay
 from tailorbird.language.calendar import is_zone
 from tailorbird.language.values import Lapse, Moment, Value, from_json
-from tailorbird.language.warehouse.errors import WarehouseError
+from tailorbird.language.warehouse.engines import DUCKDB
+from tailorbird.language.warehouse.errors import TooMuchError, WarehouseError
 from tailorbird.language.warehouse.facets import NAMES
 from tailorbird.language.warehouse.query import Query
 
@@ -39,6 +40,8 @@ _NO_PROFILES = ", ".join(f"CAST(NULL AS {kind}) AS {name}" for name, kind in _PR
 _JSON = ("properties", "context", "traits", "predictions", "clusters")
 
 _EXACT = Context(prec=60)
+# Bits of a profile id that a sample passes over: the lowest choose partitions.
+_SAMPLED_BITS = 20
 
 # The key of an answer: a profile, or a profile with the instant that was asked for.
 Answers = dict[Any, Value]
@@ -53,6 +56,9 @@ class Warehouse:
         merges: Parquet with profile_id and survivor_id: whose events are whose today, or None.
         only_promoted: Names whose columns stand for them; None for all that have columns.
         threads: Threads that DuckDB may use; None leaves it the machine's.
+        storage: A filesystem of fsspec that opens `events` where they lie elsewhere, or None.
+        memory: Bytes that DuckDB may use; None leaves it four fifths of the machine's.
+        spill: Folder for what does not fit into them; None is one in the working folder.
     """
 
     def __init__(
@@ -63,10 +69,22 @@ class Warehouse:
         merges: str | None = None,
         only_promoted: Collection[str] | None = None,
         threads: int | None = None,
+        storage: Any = None,
+        memory: int | None = None,
+        spill: str | None = None,
     ) -> None:
-        self.connection = duckdb.connect(config={"threads": threads} if threads else {})
+        wanted = {
+            "threads": threads,
+            "memory_limit": memory and f"{memory}B",
+            "temp_directory": spill,
+        }
+        self.connection = duckdb.connect(config={k: v for k, v in wanted.items() if v})
+        if storage is not None:
+            self.connection.register_filesystem(storage)
         self.connection.execute("SET TimeZone = 'UTC'")
         self.connection.execute(_prelude())
+        for name, powers in zip(("coarse", "fine"), decay.tables(), strict=True):
+            self.connection.execute(f"SET VARIABLE tb_{name} = ?", [powers])
         self.promoted = self._open_events(events, merges, only_promoted)
         self._open_profiles(profiles, merges)
         self._open_zones()
@@ -80,6 +98,22 @@ class Warehouse:
         self.connection.execute(
             "CREATE OR REPLACE TEMP VIEW asked AS"
             " SELECT profile_id FROM events UNION SELECT profile_id FROM profiles"
+        )
+
+    def ask_only(self, profile_ids: Iterable[int]) -> None:
+        """Let those who are asked be these."""
+        self.connection.execute("CREATE OR REPLACE TEMP TABLE asked_ids (profile_id BIGINT)")
+        self.connection.execute("INSERT INTO asked_ids SELECT unnest(?)", [sorted(profile_ids)])
+        self.connection.execute("CREATE OR REPLACE TEMP VIEW asked AS FROM asked_ids")
+
+    def sample(self, one_in: int) -> None:
+        """Let there be only one in so many people, with all their events; 1 is everybody.
+
+        Profile ids have to be the product's, which are hashes.
+        """
+        chosen = f" WHERE (profile_id >> {_SAMPLED_BITS}) % {one_in} = 0" if one_in > 1 else ""
+        self.connection.execute(
+            f"CREATE OR REPLACE TEMP VIEW events AS FROM ({self._events}){chosen}"
         )
 
     def ask_at(self, pairs: Iterable[tuple[Any, int]]) -> None:
@@ -100,20 +134,26 @@ class Warehouse:
             WarehouseError: a number leaves the 29 digits that the engine has for it, or data lie
                 in a form that is not read.
         """
-        rows = self._rows(query.text())
-        first = len(rows[0]) - len(query.facets) if rows else 0
-        return {
-            row[0] if first == 1 else row[:first]: _value_of(query.facets, row[first:])
-            for row in rows
-        }
+        return answers_of(query, self.rows(query.text()))
 
     def count(self, query: Query) -> int:
         """Return how many rows a query has: of `members_query`, how many members there are."""
-        return int(self._rows(f"SELECT count(*) FROM ({query.text()})")[0][0])
+        return int(self.rows(f"SELECT count(*) FROM ({query.text()})")[0][0])
 
-    def _rows(self, text: str) -> list[tuple[Any, ...]]:
+    def rows(self, text: str) -> list[tuple[Any, ...]]:
+        """Return the rows that a text of SQL gives.
+
+        Raises:
+            TooMuchError: it takes more memory than was allowed, or the connection was interrupted
+                for taking too long.
+            WarehouseError: as of `values`.
+        """
         try:
             return self.connection.execute(text).fetchall()
+        except duckdb.InterruptException as error:
+            raise TooMuchError("the answer takes longer than was allowed") from error
+        except duckdb.OutOfMemoryException as error:
+            raise TooMuchError("the answer takes more memory than was allowed") from error
         except (duckdb.OutOfRangeException, duckdb.ConversionException) as error:
             raise WarehouseError(
                 "a number is too large for the warehouse, which counts to 1e29; divide it first"
@@ -154,10 +194,10 @@ class Warehouse:
         else:
             profile = "coalesce(m.survivor_id, e.profile_id)"
             join = f" LEFT JOIN read_parquet({_quoted(merges)}) AS m ON m.profile_id = e.profile_id"
-        self.connection.execute(
-            f"CREATE TEMP VIEW events AS SELECT {profile} AS profile_id, {', '.join(parts)}"
-            f" FROM {source} AS e{join}"
+        self._events = (
+            f"SELECT {profile} AS profile_id, {', '.join(parts)} FROM {source} AS e{join}"
         )
+        self.connection.execute(f"CREATE TEMP VIEW events AS {self._events}")
         return promoted
 
     def _open_profiles(self, path: str | None, merges: str | None) -> None:
@@ -185,7 +225,9 @@ class Warehouse:
         )
 
     def _open_zones(self) -> None:
-        self.connection.execute("CREATE TEMP TABLE zones AS SELECT unnest(?) AS name", [_zones()])
+        self.connection.execute(
+            "CREATE TEMP TABLE zones AS SELECT unnest(?) AS name", [zone_names()]
+        )
 
     def _columns_of(self, source: str) -> list[str]:
         try:
@@ -198,14 +240,28 @@ class Warehouse:
         return str(self.connection.execute(f"DESCRIBE {select}").fetchall()[0][1])
 
 
+def answers_of(query: Query, rows: Sequence[Sequence[Any]]) -> Answers:
+    """Read the rows that an engine answers a query with.
+
+    Args:
+        query: What was asked.
+        rows: Its keys (profile; or profile and instant), then a column for each of its facets.
+    """
+    first = len(rows[0]) - len(query.facets) if rows else 0
+    return {
+        row[0] if first == 1 else tuple(row[:first]): _value_of(query.facets, row[first:])
+        for row in rows
+    }
+
+
 @cache
 def _prelude() -> str:
-    folder = resources.files("tailorbird.language.warehouse") / "preludes"
-    return (folder / "duckdb.sql").read_text(encoding="utf-8")
+    return DUCKDB.prelude()
 
 
 @cache
-def _zones() -> list[str]:
+def zone_names() -> list[str]:
+    """Return the names of time zones, as the rows of `zones`."""
     return sorted(name for name in available_timezones() if is_zone(name))
 
 
@@ -225,6 +281,8 @@ def _value_of(names: Sequence[str], columns: Sequence[Any]) -> Value:
             case "lapse":
                 return Lapse(found)
             case "items":
-                return from_json(json.loads(found, parse_float=Decimal))
+                # Drivers of some engines read JSON themselves.
+                read = json.loads(found, parse_float=Decimal) if isinstance(found, str) else found
+                return from_json(read)
         return found  # type: ignore[no-any-return]
     return None

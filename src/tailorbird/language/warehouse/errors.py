@@ -7,3 +7,7 @@ from tailorbird.base.problems import TailorbirdError
 
 class WarehouseError(TailorbirdError):
     """The expression or the data cannot be asked of a warehouse; the message names the mend."""
+
+
+class TooMuchError(WarehouseError):
+    """The answer would take longer, or more memory, than was allowed."""

@@ -97,7 +97,8 @@ def compared(op: str, left: Facets, right: Facets) -> Sql:
         other = right.there().get(name)
         if other is None or name == "items" or (name == "truth" and op not in ("=", "!=")):
             continue
-        parts.append(sql.surely(sql.compare(op, one, other)))
+        compare = sql.compare_texts if name == "text" else sql.compare
+        parts.append(sql.surely(compare(op, one, other)))
     return sql.either(*parts)
 
 

@@ -50,8 +50,11 @@ class Frame:
     def events(self) -> exp.Select:
         """Return `select KEYS from events as e` of what was known."""
         if self.now is not None:
-            found = exp.select(sql.column("profile_id", "e")).from_(_table("events", "e"))
-            return found.where(sql.compare("<=", sql.column("known_at", "e"), _stamp(self.now)))
+            found = exp.select(sql.column("profile_id", "e")).from_(
+                _table("events", "e"), copy=False
+            )
+            is_known = sql.compare("<=", sql.column("known_at", "e"), _stamp(self.now))
+            return found.where(is_known, copy=False)
         asked_at = sql.column("asked_at", "a")
         is_known = sql.compare("<=", sql.column("known_at", "k"), sql.call("instant", asked_at))
         is_mine = sql.compare("=", sql.column("profile_id", "a"), sql.column("profile_id", "k"))

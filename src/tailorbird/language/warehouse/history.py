@@ -13,10 +13,13 @@ from sqlglot import exp
 
 from tailorbird.base.time import Duration
 from tailorbird.language import tree
+from tailorbird.language.needs import Interest, PointsScore
 from tailorbird.language.warehouse import facets, sql
 from tailorbird.language.warehouse.conditions import Reader
 from tailorbird.language.warehouse.facets import Facets
 from tailorbird.language.warehouse.frame import Frame, after
+from tailorbird.language.warehouse.interests import top_table, weight_table
+from tailorbird.language.warehouse.points import points_table
 from tailorbird.language.warehouse.properties import Carried, inside, json_of, member, unnested
 from tailorbird.language.warehouse.sql import Sql
 
@@ -134,9 +137,9 @@ class History:
         def make() -> exp.Select:
             values, carried = self._values(selector, node.within, cap)
             counts = self._keyed(values, carried.key("v"), n=exp.Count(this=exp.Star()))
-            most = exp.select(*self.frame.key_columns("k")).from_(counts.subquery("k"))
-            most = most.select(sql.named(exp.Max(this=sql.column("n", "k")), "n"))
-            return most.group_by(*self.frame.key_columns("k"))
+            most = self._from(counts, "k")
+            most = most.select(sql.named(exp.Max(this=sql.column("n", "k")), "n"), copy=False)
+            return most.group_by(*self.frame.key_columns("k"), copy=False)
 
         name = self.tables.keep(("most", selector, node.within, cap), make)
         return sql.column("n", name)
@@ -152,22 +155,48 @@ class History:
             partition = [*self.frame.key_columns("v"), key]
             order = [(sql.column(name, "v"), True) for name in ("place", "pos")]
             count = exp.Window(this=exp.Count(this=exp.Star()), partition_by=partition)
-            counted = values.where(sql.is_there(key)).select(
+            counted = values.where(sql.is_there(key), copy=False).select(
                 sql.named(count, "n"),
                 sql.named(sql.rank_of(partition, *order), "back"),
                 sql.column("place", "v"),
                 sql.column("pos", "v"),
                 *carried.again("v"),
+                copy=False,
             )
-            best = self._from(counted, "c").select(*carried.again("c"))
+            best = self._from(counted, "c").select(*carried.again("c"), copy=False)
             order = [(sql.column(name, "c"), True) for name in ("n", "place", "pos")]
             rank = sql.rank_of(self.frame.key_columns("c"), *order)
-            best = best.select(sql.named(rank, "rank"))
-            best = best.where(sql.compare("=", sql.column("back", "c"), _ONE))
+            best = best.select(sql.named(rank, "rank"), copy=False)
+            best = best.where(sql.compare("=", sql.column("back", "c"), _ONE), copy=False)
             return self._of_rank_one(best, carried)
 
         name = self.tables.keep(("favourite", selector, node.within, cap), make)
         return carried.read(name)
+
+    def points(self, score: PointsScore) -> Sql:
+        """Return a score's points in billionths; null where nobody gave any."""
+
+        def make() -> exp.Select:
+            return points_table(score, self.frame, lambda one: self._matching(one, None))
+
+        return sql.column("total", self.tables.keep(("points", score), make))
+
+    def interest(self, interest: Interest, of: str, cap: int) -> Sql:
+        """Return the weight of a value in billionths of a point, or the value that weighs most.
+
+        Null where there is none.
+        """
+
+        def values(selector: tree.Selector) -> tuple[exp.Select, Carried]:
+            return self._values(selector, None, cap)
+
+        def make() -> exp.Select:
+            if of:
+                return weight_table(interest, of, self.frame, values)
+            return top_table(interest, self.frame, values)
+
+        name = self.tables.keep(("interest", interest, of, cap), make)
+        return sql.column("total" if of else "text", name)
 
     # -- what is known of the person -------------------------------------------------------------
 
@@ -212,17 +241,20 @@ class History:
         keys = (*self.frame.keys, "key")
         same = [sql.compare("=", sql.column(k, "f"), sql.column(k, "t")) for k in keys]
         first, then = sql.column("place", "f"), sql.column("place", "t")
-        found = self._people("f").from_(firsts.subquery("f"))
-        found = found.join(thens.subquery("t"), on=sql.both(*same), join_type="left")
+        found = self._people("f").from_(firsts.subquery("f", copy=False), copy=False)
+        latest = thens.subquery("t", copy=False)
+        found = found.join(latest, on=sql.both(*same), join_type="left", copy=False)
         is_open = sql.either(sql.is_null(then), sql.compare("<=", then, first))
         at = sql.call("micros_of_place", first)
-        return found.where(is_open, self.frame.has_come(node.after or Duration(), at))
+        has_come = self.frame.has_come(node.after or Duration(), at)
+        return found.where(is_open, has_come, copy=False)
 
     def _latest_of_step(self, node: tree.Aggregate, at: int, cap: int) -> exp.Select:
         keys = [*self.frame.key_columns("s"), sql.column("key", "s")]
         latest = sql.named(exp.Max(this=sql.column("place", "s")), "place")
         step = self._step(node, at, cap)
-        return exp.select(*keys, latest).from_(step.subquery("s")).group_by(*keys)
+        found = exp.select(*keys, latest).from_(step.subquery("s", copy=False), copy=False)
+        return found.group_by(*keys, copy=False)
 
     def _sequence(self, node: tree.Aggregate, cap: int) -> exp.Select:
         start = sql.named(sql.column("place", "s"), "start")
@@ -231,7 +263,7 @@ class History:
         chain = exp.select(*columns, start, sql.column("place", "s")).from_(first)
         for at in range(1, len(node.selectors)):
             chain = self._carried_on(chain, self._step(node, at, cap))
-        found = self._people("f").from_(chain.subquery("f"))
+        found = self._people("f").from_(chain.subquery("f", copy=False), copy=False)
         if node.within is None:
             return found
         begin, end = (sql.call("micros_of_place", sql.column(n, "f")) for n in ("start", "place"))
@@ -244,20 +276,23 @@ class History:
         follows a chain is strictly later.
         """
         keys = (*self.frame.keys, "key")
-        links = exp.select(*(sql.column(key, "c") for key in keys)).from_(chain.subquery("c"))
-        links = links.select(
+        links = exp.select(*(sql.column(key, "c") for key in keys))
+        links = links.from_(chain.subquery("c", copy=False), copy=False).select(
             sql.column("start", "c"),
             sql.column("place", "c"),
             sql.named(exp.Cast(this=sql.NULL.copy(), to=_PLACE.copy()), "step"),
             sql.named(_ONE, "is_chain"),
+            copy=False,
         )
-        steps = exp.select(*(sql.column(key, "s") for key in keys)).from_(step.subquery("s"))
+        steps = exp.select(*(sql.column(key, "s") for key in keys))
+        steps = steps.from_(step.subquery("s", copy=False), copy=False)
         place = sql.column("place", "s")
         steps = steps.select(
             sql.named(place, "start"),
             place,
             sql.named(place, "step"),
             sql.named(sql.integer(0), "is_chain"),
+            copy=False,
         )
         following = exp.Window(
             this=exp.Min(this=sql.column("step", "u")),
@@ -273,15 +308,20 @@ class History:
                 end_side="FOLLOWING",
             ),
         )  # fmt: skip
-        both = exp.union(links, steps, distinct=False).subquery("u")
-        found = exp.select(*(sql.column(key, "u") for key in keys)).from_(both)
+        both = exp.union(links, steps, distinct=False, copy=False).subquery("u", copy=False)
+        found = exp.select(*(sql.column(key, "u") for key in keys)).from_(both, copy=False)
         found = found.select(
-            sql.column("start", "u"), sql.column("is_chain", "u"), sql.named(following, "place")
+            sql.column("start", "u"),
+            sql.column("is_chain", "u"),
+            sql.named(following, "place"),
+            copy=False,
         )
         onward = exp.select(*(sql.column(name, "w") for name in (*keys, "start", "place")))
-        return onward.from_(found.subquery("w")).where(
+        onward = onward.from_(found.subquery("w", copy=False), copy=False)
+        return onward.where(
             sql.compare("=", sql.column("is_chain", "w"), _ONE),
             sql.is_there(sql.column("place", "w")),
+            copy=False,
         )
 
     def _step(self, node: tree.Aggregate, at: int, cap: int) -> exp.Select:
@@ -291,11 +331,11 @@ class History:
         if node.by:
             values, carried = self._values(of_step, node.over, cap)
             key = carried.key("v")
-            found = values.select(sql.column("place", "v"), sql.named(key, "key"))
-            return found.where(sql.is_there(key))
+            found = values.select(sql.column("place", "v"), sql.named(key, "key"), copy=False)
+            return found.where(sql.is_there(key), copy=False)
         events = self._latest(self._matching(of_step, node.over), cap, _NOTHING)
-        found = self._from(events, "m").select(_place_of("m"))
-        return found.select(sql.named(sql.text(""), "key"))
+        key = sql.named(sql.text(""), "key")
+        return self._from(events, "m").select(_place_of("m"), key, copy=False)
 
     def _people(self, table: str) -> exp.Select:
         keys = self.frame.key_columns(table)
@@ -329,12 +369,12 @@ class History:
             *(sql.column(name, "e") for name in names),
             *carried.named(),
             sql.named(rank, "back"),
+            copy=False,
         )
         wanted = (*self.frame.keys, *names, *carried.columns)
         found = exp.select(*(sql.column(name, "r") for name in wanted))
-        return found.from_(ranked.subquery("r")).where(
-            sql.compare("<=", sql.column("back", "r"), sql.integer(cap))
-        )
+        found = found.from_(ranked.subquery("r", copy=False), copy=False)
+        return found.where(sql.compare("<=", sql.column("back", "r"), sql.integer(cap)), copy=False)
 
     def _values(
         self, selector: tree.Selector, window: Duration | None, cap: int | None
@@ -346,17 +386,18 @@ class History:
         events, carried = self._matching(selector, window), self._carried(selector.path)
         if cap is None:
             place = (sql.column(name, "e") for name in ("timestamp", "event_order"))
-            events = events.select(*place, *carried.named())
+            events = events.select(*place, *carried.named(), copy=False)
         else:
             events = self._latest(events, cap, carried)
-        rows = self._from(events, "m").select(_place_of("m"))
+        rows = self._from(events, "m").select(_place_of("m"), copy=False)
         if carried.is_promoted:
-            rows = rows.select(sql.named(_ONE, "pos"), *carried.again("m"))
+            rows = rows.select(sql.named(_ONE, "pos"), *carried.again("m"), copy=False)
         else:
             each = sql.call("each", sql.column("value", "m"))
             item = sql.named(sql.column("item", "i"), "value")
-            rows = rows.select(item, sql.column("pos", "i"))
-            rows = rows.join(unnested(each, with_position=True), join_type="cross")
+            rows = rows.select(item, sql.column("pos", "i"), copy=False)
+            each_row = unnested(each, with_position=True)
+            rows = rows.join(each_row, join_type="cross", copy=False)
         return self._from(rows, "v"), carried
 
     def _carried(self, parts: tuple[str, ...]) -> Carried:
@@ -396,27 +437,30 @@ class History:
     # -- shapes ----------------------------------------------------------------------------------
 
     def _from(self, rows: exp.Select, name: str) -> exp.Select:
-        return exp.select(*self.frame.key_columns(name)).from_(rows.subquery(name))
+        mine = rows.subquery(name, copy=False)
+        return exp.select(*self.frame.key_columns(name)).from_(mine, copy=False)
 
     def _grouped(self, rows: exp.Select, table: str, **columns: Sql) -> exp.Select:
-        found = rows.select(*(sql.named(value, name) for name, value in columns.items()))
-        return found.group_by(*self.frame.key_columns(table))
+        named = (sql.named(value, name) for name, value in columns.items())
+        found = rows.select(*named, copy=False)
+        return found.group_by(*self.frame.key_columns(table), copy=False)
 
     def _keyed(self, values: exp.Select, key: Sql, **columns: Sql) -> exp.Select:
         """Group values by person and key."""
-        found = values.where(sql.is_there(key)).select(sql.named(key, "key"))
-        found = found.select(*(sql.named(value, name) for name, value in columns.items()))
-        return found.group_by(*self.frame.key_columns("v"), key)
+        named = [sql.named(value, name) for name, value in columns.items()]
+        found = values.where(sql.is_there(key), copy=False)
+        found = found.select(sql.named(key, "key"), *named, copy=False)
+        return found.group_by(*self.frame.key_columns("v"), key, copy=False)
 
     def _first_of(
         self, rows: exp.Select, table: str, carried: Carried, *, falls: bool
     ) -> exp.Select:
         rank = sql.rank_of(self.frame.key_columns(table), *_place(table, falls=falls))
-        return self._of_rank_one(rows.select(sql.named(rank, "rank")), carried)
+        return self._of_rank_one(rows.select(sql.named(rank, "rank"), copy=False), carried)
 
     def _of_rank_one(self, ranked: exp.Select, carried: Carried) -> exp.Select:
-        found = self._from(ranked, "x").select(*carried.again("x"))
-        return found.where(sql.compare("=", sql.column("rank", "x"), _ONE))
+        found = self._from(ranked, "x").select(*carried.again("x"), copy=False)
+        return found.where(sql.compare("=", sql.column("rank", "x"), _ONE), copy=False)
 
 
 _NOTHING = Carried({}, is_promoted=True)

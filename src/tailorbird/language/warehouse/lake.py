@@ -19,6 +19,9 @@ _FACET_OF = {str: "text", bool: "truth", int: "number"}
 _KIND_OF = {"text": "VARCHAR", "truth": "BOOLEAN", "number": "DECIMAL(22, 9)"}
 # There, and no number of the language: as infinity is.
 _TOO_LARGE = 1e300
+COLUMNS = (
+    "profile_id", "known_at", "timestamp", "event_order", "event", "type", "properties", "context"
+)  # fmt: skip
 _COLUMNS = (
     "profile_id BIGINT, known_at TIMESTAMP, timestamp TIMESTAMP, event_order BIGINT,"
     " event VARCHAR, type VARCHAR, properties VARCHAR, context VARCHAR"
@@ -60,6 +63,13 @@ def write_events(
         connection.close()
 
 
+def event_rows(
+    histories: Mapping[int, Sequence[Known]], promoted: Mapping[str, Sequence[str]]
+) -> list[list[Any]]:
+    """Return the rows of `events`: `COLUMNS`, then one for each facet of promoted properties."""
+    return [_row(who, one, promoted) for who, history in histories.items() for one in history]
+
+
 def to_text(value: Any) -> str:
     """Write JSON as the lake keeps it; infinity, which JSON has not, as a number out of range."""
     return json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":"))
@@ -72,7 +82,7 @@ def _columns_of(name: str, known: Iterable[tuple[int, Known]]) -> tuple[str, ...
     return tuple(facet for kind, facet in _FACET_OF.items() if kind in values) or ("text",)
 
 
-def _row(profile: int, one: Known, columns: Mapping[str, tuple[str, ...]]) -> list[Any]:
+def _row(profile: int, one: Known, columns: Mapping[str, Sequence[str]]) -> list[Any]:
     event = one.event
     row: list[Any] = [
         profile,

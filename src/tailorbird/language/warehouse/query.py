@@ -18,6 +18,7 @@ from tailorbird.language.values import Moment, from_json, lookup
 from tailorbird.language.walk import children
 from tailorbird.language.warehouse import facets, sql
 from tailorbird.language.warehouse.conditions import Conditions
+from tailorbird.language.warehouse.engines import DUCKDB, Engine
 from tailorbird.language.warehouse.errors import WarehouseError
 from tailorbird.language.warehouse.facets import Facets
 from tailorbird.language.warehouse.frame import Frame
@@ -33,9 +34,13 @@ class Query:
     select: exp.Query
     facets: tuple[str, ...]
 
-    def text(self) -> str:
-        """Write the query for DuckDB."""
-        return self.select.sql(dialect="duckdb", normalize_functions=False)
+    def text(self, engine: Engine = DUCKDB) -> str:
+        """Write the query for an engine.
+
+        Raises:
+            WarehouseError: the engine does not have what the query needs.
+        """
+        return engine.write(self.select)
 
 
 def value_query(node: tree.Node, frame: Frame, person: Person) -> Query:
@@ -67,7 +72,7 @@ def members_query(node: tree.Node, frame: Frame, person: Person) -> Query:
         if not base and frame.now is not None and _needs_history(part, frame.now, person):
             base = tuple(dict.fromkeys(compiler.tables.asked_for[before:]))
     select = compiler.select_of({}, base)
-    return Query(select=select.where(sql.both(*truths)), facets=())
+    return Query(select=select.where(sql.both(*truths), copy=False), facets=())
 
 
 _OF_HISTORY = (
@@ -113,20 +118,20 @@ class _Compiler(Conditions):
         """
         alias = base[0] if len(base) == 1 else "q"
         keys = self.frame.key_columns(alias)
-        found = exp.select(*keys).from_(self._asked(base))
-        found = found.select(*(sql.named(value, name) for name, value in columns.items()))
+        named = (sql.named(value, name) for name, value in columns.items())
+        found = exp.select(*keys, *named).from_(self._asked(base), copy=False)
         for name, select in self.tables.selects.items():
             found = found.with_(name, as_=select, copy=False)
             if name != alias:
                 mine = zip(self.frame.key_columns(name), keys, strict=True)
                 same = (sql.compare("=", one, key) for one, key in mine)
-                found = found.join(_table(name, name), on=sql.both(*same), join_type="left")
+                found = _joined(found, _table(name, name), sql.both(*same))
         if self._has_profiles:
             is_mine = sql.compare("=", sql.column("profile_id", "p"), keys[0])
-            found = found.join(_table("profiles", "p"), on=is_mine, join_type="left")
+            found = _joined(found, _table("profiles", "p"), is_mine)
         if self._has_zones is not None:
             is_named = sql.compare("=", sql.column("name", "z"), self._has_zones)
-            found = found.join(_table("zones", "z"), on=is_named, join_type="left")
+            found = _joined(found, _table("zones", "z"), is_named)
         return found
 
     def _asked(self, base: Sequence[str]) -> Sql:
@@ -236,22 +241,27 @@ class _Compiler(Conditions):
         if node.kind in ("prediction", "cluster"):
             return facets.of_json(member(self._profile(f"{node.kind}s"), (node.name,)))
         if node.kind == "interest":
-            raise WarehouseError(
-                f"a warehouse is not asked interests, as interest('{node.name}') is;"
-                " favourite(...) tells the value seen most often"
-            )
+            return self._interest(node)
         score = self.person.scores.get(node.name)
         if score is None:
             return facets.MISSING
         if isinstance(score, PointsScore):
-            return self._points(node.name, score)
+            return self._points(score)
         return self._once(("score", node.name), score)
 
-    def _points(self, name: str, score: PointsScore) -> Facets:
+    def _interest(self, node: tree.Named) -> Facets:
+        interest = self.person.interests.get(node.name)
+        if interest is None:
+            return facets.MISSING
+        found = self.history.interest(interest, node.of or "", self.person.latest_cap)
+        if not node.of:
+            return Facets(text=found)
+        return _number(sql.call("unscaled", sql.either_value(found, sql.integer(0))))
+
+    def _points(self, score: PointsScore) -> Facets:
         if score.glides or score.is_pooled:
-            raise WarehouseError(
-                f"a warehouse is not asked scores that fade or have a cap, as '{name}' is"
-            )
+            total = sql.either_value(self.history.points(score), sql.integer(0))
+            return _number(sql.call("unscaled", total))
         parts = []
         for event, points, where in score.points:
             selector = tree.Selector(event=event, where=where)
@@ -285,6 +295,10 @@ class _Compiler(Conditions):
     def _profile(self, name: str) -> Sql:
         self._has_profiles = True
         return sql.column(name, "p")
+
+
+def _joined(query: exp.Select, table: Sql, on: Sql) -> exp.Select:
+    return query.join(table, on=on, join_type="left", copy=False)
 
 
 def _number(value: Sql) -> Facets:

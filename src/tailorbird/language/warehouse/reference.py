@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from tailorbird.language import constructs
+from tailorbird.language.warehouse.api import warehouse_sql
+from tailorbird.language.warehouse.engines import ENGINES, Columns
+from tailorbird.language.warehouse.errors import WarehouseError
 from tailorbird.language.warehouse.refusals import REFUSED
 
 _HEAD = """\
@@ -43,6 +48,35 @@ Profiles have `profile_id`, and `traits`, `context`, `predictions`, `clusters` (
 `timezone`, which all lose to any event. Merges have `profile_id` and `survivor_id`, the profile
 that it is now part of; they count for all instants.
 
+## Other engines
+
+The same expressions are written as SQL of Postgres, ClickHouse, Spark, BigQuery and Snowflake:
+
+    from tailorbird.language import warehouse_prelude, warehouse_sql
+
+    warehouse_prelude("postgres")  # once a session: the functions that queries call
+    warehouse_sql("count(order_completed within 30d) > 5", "postgres", "2026-03-01")
+    warehouse_sql("since(order_completed)", "postgres")  # at each row's `asked_at`
+
+A query gives a row for each row of `asked`: its keys, then a column for each type that the value
+may have (`number`, `text`, `truth`, `moment` and `lapse` in microseconds, `items`), of which at
+most one is not null. It reads these relations, which may be views, and all of whose columns must
+be there:
+
+| relation | columns |
+|---|---|
+| `events` | as above, all of them |
+| `asked` | `profile_id`, each once; or rows of `profile_id` and `asked_at` (microseconds UTC) |
+| `profiles` | as above; it may be empty |
+| `zones` | `name`: the time zones that there are, such as `Europe/Berlin` |
+
+The functions are temporary and leave nothing behind, but in ClickHouse, which keeps them; those of
+Spark are written out in each query. DuckDB, Postgres, ClickHouse (as chdb) and Spark (in local
+mode) answer in tests what the plain interpreter answers. BigQuery and Snowflake cannot be had
+there: their SQL is kept in files and read again by a parser, but no server of theirs has run it.
+
+"""
+_CONSTRUCTS = """
 ## Constructs
 
 """
@@ -53,22 +87,61 @@ three deep, the query is refused as a whole.
 """
 
 
+# Each person's own, which a query reads from `profiles`.
+_PERSONAL = ("traits", "context", "predictions", "clusters")
+_FADING = {"points": [{"event": "email_opened", "points": 5}], "half_life": "3d"}
+_COLUMNS = Columns(
+    stamp="`timestamp`, `known_at`",
+    whole="`event_order`, `asked_at`",
+    json="`properties`, `context`, `traits`, `predictions`, `clusters`",
+    decimal="promoted, such as `price__number`",
+    text="`event`, `type`, `timezone`, promoted, such as `category__text`",
+    truth="promoted, such as `paid__truth`",
+)
+
+
 def warehouse_page() -> str:
     """Return `docs/reference/warehouse.md`."""
-    refused = {"interest"}
-    rows = [
-        f"| {' '.join(f'`{word}`' for word in one.words.split())} | "
-        f"{'no' if one.words in refused else 'yes'} |\n"
+    engines = list(ENGINES.values())
+    names = [one.name for one in engines]
+    columns = zip(_COLUMNS, *(one.columns for one in engines), strict=True)
+    kinds = [(what, *(f"`{kind}`" for kind in kinds)) for what, *kinds in columns]
+    written = [
+        (
+            " ".join(f"`{word}`" for word in one.words.split()),
+            *(_is_asked(one.example, d) for d in ENGINES),
+        )
         for one in constructs.constructs()
     ]
-    reasons = [f"| {what} | `{example}` | {why} |\n" for what, example, why in REFUSED]
+    fading = "score('fading') >= 5"
+    written.append(("a score that fades", *(_is_asked(fading, d) for d in ENGINES)))
+    limits = [(one.name, limit) for one in engines for limit in one.limits]
+    refused = [(what, f"`{example}`", why) for what, example, why in REFUSED]
     return "".join(
         [
             _HEAD,
-            "| written | DuckDB |\n|---|---|\n",
-            *rows,
-            "\n## Refused\n\n| what | example | why |\n|---|---|---|\n",
-            *reasons,
+            _table(("column", *names), kinds),
+            "\nBesides:\n\n",
+            _table(("engine", "what differs"), limits),
+            _CONSTRUCTS,
+            _table(("written", *names), written),
+            "\n## Refused by all\n\n",
+            _table(("what", "example", "why"), refused),
             _TAIL,
         ]
     )
+
+
+def _is_asked(example: str, dialect: str) -> str:
+    given = {name: what for name, what in constructs.GIVEN.items() if name not in _PERSONAL}
+    given["scores"] = {**given["scores"], "fading": _FADING}
+    try:
+        warehouse_sql(example, dialect, constructs.NOW, **given)
+    except WarehouseError:
+        return "no"
+    return "yes"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    first, *others = (f"| {' | '.join(line)} |\n" for line in (head, *rows))
+    return "".join([first, "|---" * len(head), "|\n", *others])

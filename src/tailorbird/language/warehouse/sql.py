@@ -9,6 +9,8 @@ from sqlglot import exp
 from tailorbird.base.numbers import PLACES, SCALE
 
 Sql = exp.Expr
+# Marks in a tree's `meta` that texts are compared in order here.
+TEXT_ORDER = "text order"
 NUMBER = exp.DataType.build("DECIMAL(38, 9)")
 _COMPARISONS: dict[str, type[exp.Binary]] = {
     "=": exp.EQ,
@@ -60,6 +62,14 @@ def as_number(value: Sql) -> Sql:
 def compare(op: str, left: Sql, right: Sql) -> Sql:
     """Compare; null where a side is null."""
     return _COMPARISONS[op](this=left.copy(), expression=right.copy())
+
+
+def compare_texts(op: str, left: Sql, right: Sql) -> Sql:
+    """Compare by code point; an engine that sorts by locale finds the mark."""
+    found = compare(op, left, right)
+    if op not in ("=", "!="):
+        found.meta[TEXT_ORDER] = True
+    return found
 
 
 def both(*parts: Sql) -> Sql:

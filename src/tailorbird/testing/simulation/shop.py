@@ -41,12 +41,15 @@ _COMMON = {
         "exit: count(order_completed) >= 3\n"
         "steps:\n"
         "  - {id: pause, wait: 5s}\n"
-        "  - {id: mail, send: hello}\n"
+        "  - {id: mail, send: hello, expires: 60s}\n"
         "  - {id: longer, wait: 1h}\n"
         "  - {id: thanks, send: hello, kind: transactional}\n"
     ),
     "journeys/forgotten.yaml": (
-        "enter: {segment: forgetful}\nreentry: 2s\nsteps:\n  - {id: mail, send: hello}\n"
+        "enter: {segment: forgetful}\n"
+        "reentry: 2s\n"
+        "steps:\n"
+        "  - {id: mail, send: hello, expires: 60s}\n"
     ),
 }
 _CONDITIONS = {

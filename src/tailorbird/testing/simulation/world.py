@@ -10,8 +10,8 @@ from functools import partial
 from typing import Any
 
 from tailorbird.base.time import MICROSECONDS
+from tailorbird.ports.control_store import LIVE_VERSION
 from tailorbird.services.ingest import Ingest
-from tailorbird.services.publish import LIVE_VERSION
 from tailorbird.testing.building import DAY, HOUR, MINUTE, START
 from tailorbird.testing.simulation import roles, shop
 from tailorbird.testing.simulation.loop import SimulatedLoop

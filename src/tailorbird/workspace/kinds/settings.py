@@ -18,6 +18,8 @@ from tailorbird.workspace.kinds.settings_table import SETTINGS, Setting
 from tailorbird.workspace.source import Source
 
 _ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]\\]+@[^\s@<>,;:\"()\[\]\\]+")
+# A bucket's name, and at least one folder: nothing else may lie beside a lake.
+_OBJECTS = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w.=-]+)+/?", re.ASCII)
 _NAME = re.compile(r"[^\r\n]{1,200}")
 _PLACE_OF_ERROR = re.compile(r"^(.*) \(at line (\d+), column (\d+)\)$")
 
@@ -191,6 +193,28 @@ def _check_days(value: int) -> tuple[Any, str | None]:
     return (value, None) if 1 <= value <= 3650 else (None, f"{value} is not between 1 and 3650")
 
 
+def _check_many_days(value: int) -> tuple[Any, str | None]:
+    return (value, None) if 0 <= value <= 36500 else (None, f"{value} is not between 0 and 36500")
+
+
+def _check_seconds(value: int) -> tuple[Any, str | None]:
+    return (value, None) if 1 <= value <= 86400 else (None, f"{value} is not between 1 and 86400")
+
+
+def _check_people(value: int) -> tuple[Any, str | None]:
+    return (value, None) if 0 <= value <= 10**6 else (None, f"{value} is not between 0 and 1000000")
+
+
+def _check_hours(value: int) -> tuple[Any, str | None]:
+    return (value, None) if 1 <= value <= 720 else (None, f"{value} is not between 1 and 720")
+
+
+def _check_lake(value: str) -> tuple[Any, str | None]:
+    if not value or _OBJECTS.fullmatch(value):
+        return value.rstrip("/"), None
+    return None, f"{value!r} is not s3://BUCKET/PREFIX"
+
+
 def _check_some_megabytes(value: int) -> tuple[Any, str | None]:
     return (value, None) if 1 <= value <= 2000 else (None, f"{value} is not between 1 and 2000")
 
@@ -252,6 +276,11 @@ _CHECKS: dict[str, Any] = {
     "free_percent_min": _check_percent,
     "dead_letters_days": _check_days,
     "dead_letters_mb": _check_some_megabytes,
+    "lake_interval_seconds": _check_seconds,
+    "lake_keep_days": _check_many_days,
+    "verify_people": _check_people,
+    "verify_hours": _check_hours,
+    "lake_url": _check_lake,
     "default_country": _check_country,
     "place_file": _check_path,
     "currencies": _check_currencies,

@@ -104,6 +104,45 @@ CREATE OR REPLACE TEMP MACRO tb_lapse_ratio(lapse, other) AS
 CREATE OR REPLACE TEMP MACRO tb_mean(total, number) AS
     CASE WHEN number > 0 THEN tb_unscaled(tb_half_even(tb_scaled(total), number)) END;
 
+-- Points that fade, as `language.decay` has them, exact in whole numbers -------------------------
+
+CREATE OR REPLACE TEMP MACRO tb_floor_rest(number, divisor) AS
+    ((number % divisor) + divisor) % divisor;
+CREATE OR REPLACE TEMP MACRO tb_fade_day_end(given_at) AS
+    given_at - tb_floor_rest(given_at, 86400000000) + 86400000000;
+-- Evenly: what a day's points weigh, times the span.
+CREATE OR REPLACE TEMP MACRO tb_fade_evenly(points, given_at, now_at, span) AS
+    points::HUGEINT * greatest(span - greatest(now_at - given_at, 0), 0);
+-- By half-lives: an instant is a whole number of them and a weight in units of 2^-40.
+CREATE OR REPLACE TEMP MACRO tb_fade_index(given_at, half_life) AS
+    (given_at - tb_floor_rest(given_at, half_life)) // half_life;
+CREATE OR REPLACE TEMP MACRO tb_fade_weight_of(fraction) AS
+    (getvariable('tb_coarse')[(fraction // 4096) + 1]::HUGEINT
+        * getvariable('tb_fine')[(fraction % 4096) + 1]) >> 40;
+CREATE OR REPLACE TEMP MACRO tb_fade_weight(given_at, half_life) AS tb_fade_weight_of(
+    ((tb_floor_rest(given_at, half_life)::HUGEINT << 24) // half_life)::INTEGER);
+CREATE OR REPLACE TEMP MACRO tb_fade_power(exponent) AS 1::HUGEINT << exponent::INTEGER;
+-- The sum of all weights times 2^60 would not fit: its part above 2^60 and the part below.
+CREATE OR REPLACE TEMP MACRO tb_fade_high(weighed, place) AS CASE WHEN place < 0 THEN 0
+    WHEN place >= 60 THEN weighed * tb_fade_power(place - 60)
+    ELSE (weighed - tb_floor_rest(weighed, tb_fade_power(60 - place))) // tb_fade_power(60 - place)
+    END;
+CREATE OR REPLACE TEMP MACRO tb_fade_low(weighed, place) AS
+    CASE WHEN place BETWEEN 0 AND 59
+        THEN tb_floor_rest(weighed, tb_fade_power(60 - place)) * tb_fade_power(place) ELSE 0 END;
+-- (high + low / 2^60) / weight, half even.
+CREATE OR REPLACE TEMP MACRO tb_fade_rounded(high, low, rest, weight) AS
+    (high - rest) // weight + CASE
+        WHEN 2 * rest > weight OR (2 * rest = weight AND low > 0)
+            OR (2 * rest = weight - 1 AND low > tb_fade_power(59)) THEN 1
+        WHEN (2 * rest = weight OR (2 * rest = weight - 1 AND low = tb_fade_power(59)))
+            THEN tb_floor_rest((high - rest) // weight, 2)
+        ELSE 0 END;
+CREATE OR REPLACE TEMP MACRO tb_fade_carried(high, low, weight) AS tb_fade_rounded(
+    high, low, tb_floor_rest(high, weight), weight);
+CREATE OR REPLACE TEMP MACRO tb_fade_total(high, low, weight) AS tb_fade_carried(
+    high + low // tb_fade_power(60), low % tb_fade_power(60), weight);
+
 -- Texts ------------------------------------------------------------------------------------------
 
 -- One character for one; of all letters only this one has two small ones.

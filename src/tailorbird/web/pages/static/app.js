@@ -1,5 +1,5 @@
 // The live page: a few views over the control API, no library. Addresses are #/, #/people/REF,
-// #/segments/NAME, #/mails, #/mails/ID, #/events, #/refused, #/refused/RULE/FIELD/SOURCE.
+// #/segments, #/segments/NAME, #/mails, #/mails/ID, #/events, #/refused, #/refused/RULE/FIELD/SOURCE.
 
 const page = document.getElementById("page");
 const history = new Map(); // segment -> sizes seen, for the small curves
@@ -55,6 +55,10 @@ function banners(status) {
   if (status.notice) out.push(`<div class="banner">${text(status.notice)}</div>`);
   for (const p of (status.workspace?.problems ?? []).filter((p) => p.severity === "error").slice(0, 3))
     out.push(`<div class="banner bad"><b>A definition is broken; the version before stays live.</b>\n${text(p.file)}${p.line ? `, line ${p.line}` : ""}: ${text(p.message)}\n${text(p.mend)}</div>`);
+  if (status.filling) {
+    const share = Math.round(status.filling.share * 100);
+    out.push(`<div class="banner"><b>${status.filling.stage === "history" ? "A new version is reading history" : "A new version is reaching people"}: ${share} %.</b>${status.filling.segments.length ? `\nNot complete yet: ${status.filling.segments.map(text).join(", ")}.` : "\nWhat was live stays live until then."}</div>`);
+  }
   if (status.mail?.reachable === false) out.push(`<div class="banner bad"><b>The mail server does not answer; mails wait.</b>\n${text(status.mail.reason)}</div>`);
   if (status.sending_stopped) out.push('<div class="banner bad"><b>All sending is stopped.</b> <button data-sending="resume">Go on sending</button></div>');
   document.getElementById("banners").innerHTML = out.join("");
@@ -68,7 +72,6 @@ async function today(visit) {
   const now = performance.now();
   const rate = lastEnd ? Math.max(0, ((all.log_end - lastEnd.end) / (now - lastEnd.at)) * 1000) : 0;
   lastEnd = { end: all.log_end, at: now };
-  const biggest = Math.max(...all.segments.map((s) => s.size), 1);
   draw(visit, `
   <h1>${text(all.name)}</h1>
   <div class="figures">
@@ -78,9 +81,7 @@ async function today(visit) {
     <div class="card figure"><b>${number(Math.round(rate))}</b><span>events a second</span></div>
   </div>
   <div class="grid">
-    <section class="card w5"><h2>Segments</h2>${all.segments.length ? `<table>${all.segments
-      .map((s) => `<tr class="link" data-go="#/segments/${encodeURIComponent(s.name)}"><td style="width:46%"><a href="#/segments/${encodeURIComponent(s.name)}">${text(s.title || s.name)}</a><div class="bar"><i style="width:${(s.size / biggest) * 100}%"></i></div></td><td style="width:30%">${spark(s.name, s.size)}</td><td class="n">${number(s.size)}</td></tr>`)
-      .join("")}</table>` : '<p class="empty">No segments yet. Put a file into segments/ of the workspace.</p>'}</section>
+    <section class="card w5"><h2><a href="#/segments">Segments</a></h2>${segmentRows(all.segments, (s) => spark(s.name, s.size))}</section>
     <section class="card w7"><h2>Latest mails</h2>${mailRows(all.latest_messages)}</section>
     <section class="card w12"><h2>Journeys</h2><table><tr><th>Journey</th><th>Starts</th><th class="n">Sent</th><th class="n">Not sent</th></tr>${all.journeys
       .map((j) => `<tr><td>${text(j.title || j.name)}<br><span class="small soft">${text(j.description)}</span></td><td class="small">${text(j.starts.replaceAll("_", " "))}</td><td class="n">${number(j.messages.sent)}</td><td class="n">${number(Object.entries(j.messages).filter(([k]) => k !== "sent").reduce((a, [, v]) => a + v, 0))}</td></tr>`)
@@ -160,7 +161,67 @@ async function people(visit, reference) {
 async function whyNot(form) {
   const out = document.getElementById("whynot");
   const found = await ask(`/v1/profiles/${encodeURIComponent(form.dataset.ref)}/why-not?journey=${encodeURIComponent(form.journey.value)}`);
-  out.innerHTML = `<p class="sentence">${found.stopped_by ? `It stops at “${text(found.stopped_by.text)}”.` : "Nothing stops it: every condition holds now."}</p><ol class="steps">${found.conditions.map((c) => `<li class="${c.holds ? "" : "no"}"><time>${text(c.step)}</time><span class="mono">${text(c.text)}</span> <b>${c.holds ? "yes" : "no"}</b>${valueRows(c.values)}</li>`).join("")}</ol>`;
+  out.innerHTML = `<p class="sentence">${found.stopped_by ? `It stops at “${text(found.stopped_by.text)}”.` : "Nothing stops it: every condition holds now."}</p>${found.stopped_by ? `<p>What would change that: ${text(found.smallest_change?.text ?? "nothing that this person does from now on")}.</p>` : ""}<ol class="steps">${found.conditions.map((c) => `<li class="${c.holds ? "" : "no"}"><time>${text(c.step)}</time><span class="mono">${text(c.text)}</span> <b>${c.holds ? "yes" : "no"}</b>${valueRows(c.values)}</li>`).join("")}</ol>`;
+}
+
+const segmentRows = (all, middle) => {
+  const biggest = Math.max(...all.map((s) => s.size), 1);
+  return all.length ? `<table>${all
+    .map((s) => `<tr class="link" data-go="#/segments/${encodeURIComponent(s.name)}"><td><a href="#/segments/${encodeURIComponent(s.name)}">${text(s.title || s.name)}</a><div class="bar"><i style="width:${(s.size / biggest) * 100}%"></i></div></td><td style="width:40%">${middle(s)}</td><td class="n">${number(s.size)}</td></tr>`)
+    .join("")}</table>` : '<p class="empty">No segments yet. Put a file into segments/ of the workspace.</p>';
+};
+
+const STARTS = [
+  ["Bought more than five times in a month", "count(order_completed within 30d) > 5"],
+  ["Spent much within a year", "sum(order_completed.revenue within 365d) >= 1000"],
+  ["Bought before, and not for sixty days", "since(order_completed) > 60d"],
+  ["Left a cart behind", "abandoned(cart_added, order_completed after 1h)"],
+  ["Looked at one category again and again today", "count(product_viewed where category = 'shoes' within 24h) > 3"],
+  ["Lives there, and is not yet a member", "traits.country = 'France' and not in segment('vip')"],
+];
+
+async function segments(visit) {
+  const [status, all] = await Promise.all([ask("/v1/status"), ask("/v1/segments")]);
+  banners(status);
+  draw(visit, `<h1>Segments</h1><p class="lead">Groups of people that change at the very second in which a condition does.</p>
+  <div class="grid"><section class="card w12"><h2>What would a segment be?</h2>
+    <form id="ask"><label class="small soft" for="expression">A condition, such as those of the segments below</label>
+    <textarea id="expression" name="expression" rows="3" class="mono" spellcheck="false" placeholder="count(order_completed within 30d) >= 2 and traits.country = 'France'"></textarea>
+    <p><button>Ask all history</button></p>
+    <details class="small"><summary>Conditions to start from</summary><ul class="starts">${STARTS.map(([words, one]) => `<li>${words}<br><button type="button" class="mono" data-start>${text(one)}</button></li>`).join("")}</ul></details></form>
+    <div id="asked" role="status"></div></section>
+  <section class="card w12"><h2>Live</h2>${segmentRows(all, (s) => `<span class="mono soft">${text(s.when)}</span>`)}</section></div>`);
+}
+
+const bars = (rows, top) => `<table>${rows.map(([label, size, note]) => `<tr><td><span class="mono">${text(label)}</span><div class="bar"><i style="width:${(100 * size) / Math.max(top, 1)}%"></i></div></td><td class="n">${number(size)}${note ? `<br><span class="small soft">${text(note)}</span>` : ""}</td></tr>`).join("")}</table>`;
+
+function curve(days) {
+  const top = Math.max(...days.map(([, size]) => size), 1);
+  const points = days.map(([, size], i) => `${((i / Math.max(days.length - 1, 1)) * 100).toFixed(1)},${(38 - (size / top) * 35).toFixed(1)}`);
+  const [[first, before], [last, now]] = [days[0], days.at(-1)];
+  return `<svg class="spark tall" viewBox="0 0 100 40" preserveAspectRatio="none" role="img" aria-label="${number(before)} on ${first}, ${number(now)} on ${last}"><path d="M${points.join("L")}"/></svg><p class="small soft ends"><span>${number(before)} on ${first}</span><span>${number(now)} on ${last}</span></p>`;
+}
+
+const examples = (people) => `<table class="stack">${people.map((p) => `<tr class="link" data-go="#/people/${p.id}"><td><a href="#/people/${p.id}">${text((p.known_as.find((k) => k.startsWith("email:")) ?? p.known_as[0] ?? p.id).replace(/^(email|user_id):/, ""))}</a></td><td class="small">${p.conditions.map((c) => c.values.map((v) => `<span class="mono${c.holds ? "" : " fails"}">${text(v.text)} = ${text(v.value ?? "missing")}</span>`).join("<br>")).join("<br>")}</td></tr>`).join("")}</table>`;
+
+async function preview(form) {
+  const out = document.getElementById("asked");
+  const expression = form.expression.value.trim();
+  if (!expression) return;
+  out.innerHTML = '<p class="empty">Asking…</p>';
+  const p = await ask("/v1/segments/preview", { method: "POST", body: JSON.stringify({ expression }) });
+  const about = p.estimate ? "about " : "";
+  const facts = [["can be mailed", p.reachable], ["without consent", p.without_consent], ["without address", p.without_address], ["suppressed", p.suppressed], ["had today’s share of mail", p.capped]];
+  out.innerHTML = `${p.warnings.map((w) => `<p class="hint">${text(w)}</p>`).join("")}
+    <div class="figures"><div class="figure"><b>${about}${number(p.size)}</b><span>of ${number(p.people)} people${p.estimate ? `, ± ${number(p.error)}` : ""}</span></div>${facts.filter(([, n], i) => n || !i).map(([word, n]) => `<div class="figure"><b>${number(n)}</b><span>${word}</span></div>`).join("")}</div>
+    <div class="grid">
+    ${p.funnel.length ? `<section class="w7"><h2>Condition by condition</h2>${bars(p.funnel, p.people)}</section>` : ""}
+    ${p.days.length ? `<section class="w5"><h2>Size over 30 days${p.days_estimated ? ", about" : ""}</h2>${curve(p.days)}</section>` : ""}
+    ${p.members.length ? `<section class="w7"><h2>Some members</h2>${examples(p.members)}</section>` : ""}
+    ${p.overlaps.length ? `<section class="w5"><h2>Shares people with</h2>${bars(p.overlaps.slice(0, 8).map(([name, both, size]) => [name, both, `of ${number(size)}`]), p.size)}</section>` : ""}
+    ${p.near_misses.length ? `<section class="w12"><h2>Near misses: one condition alone fails</h2>${examples(p.near_misses)}</section>` : ""}
+    </div>
+    <p class="small soft">Asked in ${p.seconds.toFixed(2)} s. To make it a segment, save this as segments/NAME.yaml of the workspace:</p><pre class="mono raw">when: ${text(JSON.stringify(expression))}</pre>`;
 }
 
 async function segment(visit, name) {
@@ -168,7 +229,7 @@ async function segment(visit, name) {
   const s = all.find((one) => one.name === name);
   if (!s) throw new Problem(`There is no segment “${name}”.`);
   draw(visit, `
-  <p class="small"><a href="#/">Segments</a></p>
+  <p class="small"><a href="#/segments">Segments</a></p>
   <h1>${text(s.title || s.name)}</h1><p class="lead">${text(s.description)}</p>
   <div class="figures"><div class="card figure"><b>${number(s.size)}</b><span>members</span></div></div>
   <section class="card" style="margin-bottom:1.1rem"><h2>Condition</h2><code class="mono">${text(s.when)}</code><p class="small soft">It lies in segments/${text(name)}.yaml of the workspace. A saved change goes live at once.</p></section>
@@ -288,7 +349,8 @@ async function show(isUpdate) {
     const argument = view === "refused" ? "" : decoded(rest.join("/"));
     if (!isUpdate) window.scrollTo(0, 0);
     if (view === "people") await people(visit, argument);
-    else if (view === "segments") await segment(visit, argument);
+    else if (view === "segments" && argument) await segment(visit, argument);
+    else if (view === "segments") await segments(visit);
     else if (view === "refused") await refused(visit, rest.map(decoded));
     else if (view === "mails" && argument) await mail(visit, argument);
     else if (view === "mails") await mails(visit);
@@ -316,6 +378,8 @@ document.addEventListener("click", async (event) => {
     added.hidden = !added.hidden;
     if (!added.hidden) added.focus();
   }
+  const start = event.target.closest("[data-start]");
+  if (start) { start.form.expression.value = start.textContent; start.form.expression.focus(); }
   const sending = event.target.closest("[data-sending]");
   if (sending) { await ask(`/v1/sending/${sending.dataset.sending}`, { method: "POST" }); show(true); }
 });
@@ -324,6 +388,7 @@ document.addEventListener("submit", (event) => {
   event.preventDefault();
   if (event.target.id === "why") return void whyNot(event.target).catch((problem) => { document.getElementById("whynot").innerHTML = `<p class="lead">${text(problem.message)}</p>`; });
   if (event.target.id === "mend") return void mend(event.target, event.submitter?.value ?? "try").catch((problem) => { document.getElementById("mended").innerHTML = `<p class="lead">${text(problem.message)}</p>`; });
+  if (event.target.id === "ask") return void preview(event.target).catch((problem) => { document.getElementById("asked").innerHTML = `<p class="lead mono told">${text(problem.message)}</p>`; });
   const who = event.target.who.value.trim();
   if (!who) return;
   const hasKind = /^(p_|[A-Za-z][A-Za-z0-9_]*:)/.test(who);

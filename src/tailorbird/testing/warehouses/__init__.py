@@ -1,0 +1,1 @@
+"""Engines that answer in tests what expressions ask of them, each with one history of people."""

@@ -1,0 +1,2 @@
+-- count(order_completed within 30d)
+WITH h1 AS (SELECT e.profile_id, e.asked_at, LEAST(COUNT(*), 1000) AS n FROM (SELECT a.asked_at, k.* FROM events AS k JOIN asked AS a ON a.profile_id = k.profile_id WHERE k.known_at <= tb_instant(a.asked_at)) AS e WHERE e.event = 'order_completed' AND e.timestamp > tb_instant((e.asked_at - (2592000000000))) GROUP BY e.profile_id, e.asked_at) SELECT q.profile_id, q.asked_at, CAST(COALESCE(h1.n, 0) AS NUMERIC) AS number FROM asked AS q LEFT JOIN h1 AS h1 ON h1.profile_id = q.profile_id AND h1.asked_at = q.asked_at;

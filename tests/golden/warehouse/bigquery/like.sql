@@ -1,0 +1,2 @@
+-- last(page_viewed.path) like '/sale/%'
+WITH h1 AS (SELECT x.profile_id, x.value FROM (SELECT e.profile_id, tb_get(e.properties, 'path') AS value, ROW_NUMBER() OVER (PARTITION BY e.profile_id ORDER BY e.timestamp DESC, e.event_order DESC) AS rank FROM events AS e WHERE e.known_at <= CAST('2026-03-01 12:00:00' AS TIMESTAMP) AND e.event = 'page_viewed') AS x WHERE x.rank = 1) SELECT q.profile_id, COALESCE(tb_text(h1.value) LIKE '/sale/%', FALSE) AS truth FROM asked AS q LEFT JOIN h1 AS h1 ON h1.profile_id = q.profile_id;

@@ -1,0 +1,2 @@
+-- true
+SELECT q.profile_id, TRUE AS truth FROM asked AS q;

@@ -1,0 +1,2 @@
+-- count(product_viewed where price >= 100)
+WITH h1 AS (SELECT e.profile_id, COUNT(*) AS n FROM events AS e WHERE (e.known_at <= CAST('2026-03-01 12:00:00' AS TIMESTAMP) AND e.event = 'product_viewed') AND COALESCE(COALESCE(tb_number(tb_get(e.properties, 'price')) >= 100, FALSE), FALSE) GROUP BY e.profile_id) SELECT q.profile_id, CAST(COALESCE(h1.n, 0) AS NUMERIC) AS number FROM asked AS q LEFT JOIN h1 AS h1 ON h1.profile_id = q.profile_id;

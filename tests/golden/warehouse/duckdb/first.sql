@@ -1,0 +1,2 @@
+-- first(order_completed.coupon)
+WITH h1 AS (SELECT x.profile_id, x.value FROM (SELECT e.profile_id, tb_get(e.properties, 'coupon') AS value, ROW_NUMBER() OVER (PARTITION BY e.profile_id ORDER BY e.timestamp ASC, e.event_order ASC) AS rank FROM events AS e WHERE e.known_at <= CAST('2026-03-01 12:00:00' AS TIMESTAMP) AND e.event = 'order_completed') AS x WHERE x.rank = 1) SELECT q.profile_id, tb_number(h1.value) AS number, tb_text(h1.value) AS text, tb_truth(h1.value) AS truth, tb_items(h1.value) AS items FROM asked AS q LEFT JOIN h1 AS h1 ON h1.profile_id = q.profile_id;

@@ -1,0 +1,2 @@
+-- any(email_opened within 1w)
+WITH h1 AS (SELECT e.profile_id, CASE WHEN COUNT(*) IS NULL OR 1000 IS NULL THEN NULL ELSE LEAST(COUNT(*), 1000) END AS n FROM events AS e WHERE (e.known_at <= CAST('2026-03-01 12:00:00' AS TIMESTAMP) AND e.event = 'email_opened') AND e.timestamp >= CAST('2026-02-22 12:00:00.000001' AS TIMESTAMP) GROUP BY e.profile_id) SELECT q.profile_id, NOT h1.n IS NULL AS truth FROM asked AS q LEFT JOIN h1 AS h1 ON h1.profile_id = q.profile_id;

@@ -1,0 +1,2 @@
+-- any(order_completed within 1mo)
+WITH h1 AS (SELECT e.profile_id, e.asked_at, LEAST(COUNT(*), 1000) AS n FROM (SELECT a.asked_at, k.* FROM events AS k JOIN asked AS a ON a.profile_id = k.profile_id WHERE k.known_at <= tb_instant(a.asked_at)) AS e WHERE e.event = 'order_completed' AND e.asked_at < tb_after_months(tb_micros(e.timestamp), 1) GROUP BY e.profile_id, e.asked_at) SELECT q.profile_id, q.asked_at, NOT h1.n IS NULL AS truth FROM asked AS q LEFT JOIN h1 AS h1 ON h1.profile_id = q.profile_id AND h1.asked_at = q.asked_at;

@@ -1,0 +1,2 @@
+-- since(order_completed) < 1y
+WITH h1 AS (SELECT e.profile_id, tb_micros(MAX(e.timestamp)) AS latest_at FROM events AS e WHERE e.known_at <= CAST('2026-03-01 12:00:00' AS TIMESTAMP) AND e.event = 'order_completed' GROUP BY e.profile_id) SELECT q.profile_id, COALESCE(1772366400000000 < tb_after_months((1772366400000000 - ((1772366400000000 - (h1.latest_at)))), 12), FALSE) AS truth FROM asked AS q LEFT JOIN h1 AS h1 ON h1.profile_id = q.profile_id;
