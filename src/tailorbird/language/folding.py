@@ -158,7 +158,7 @@ def share_sums(lines: Sequence[str]) -> list[str]:
 
 
 def read_event(lines: Sequence[str]) -> list[str]:
-    """Put what lines read of the event `e` before them: properties that several ask are read once."""
+    """Put what lines read of the event `e` before them; what several ask is read once."""
     asked = Counter(one for line in lines for one in _READ_PROPERTY.findall(line))
     often = {one: f"p{n}" for n, one in enumerate(one for one in asked if asked[one] > 1)}
 

@@ -35,7 +35,7 @@ _Evaluate = Callable[[Cells, Any, int], tuple[Value, int]]
 _Add = Callable[[Cells, Event, int], None]
 # See `Program.take`: (cells, event, now, view, members, deadlines, changes), and without an event.
 _Changes = list[tuple[str, bool]]
-_Take = Callable[[Cells, Event, int, Any, dict[str, int], dict[str, int], _Changes], None]
+Take = Callable[[Cells, Event, int, Any, dict[str, int], dict[str, int], _Changes], None]
 _Settle = Callable[[Cells, Any, int, dict[str, int], dict[str, int], _Changes], None]
 
 
@@ -102,7 +102,7 @@ class Program:
         self._evaluators, sources = self._compile_expressions()
         for interest in self._scope.interests.values() if standing is not None else ():
             self._needs.interest(interest)  # kept also where no expression asks it: people look
-        self._takers = {} if standing is None else self._compile_takers(sources)
+        self.takers: Mapping[str, Take] = {} if standing is None else self._compile_takers(sources)
         self._settlers = self._compile_settlers(sources)
         self._adders: Mapping[str, _Add] | None = None
         if any(spec.half_life for spec in self.specs.values()):
@@ -147,7 +147,7 @@ class Program:
         to be asked next. Returns (name, holds) for those whose truth changed.
         """
         changes: list[tuple[str, bool]] = []
-        taker = self._takers.get(event.name)
+        taker = self.takers.get(event.name)
         if taker is not None:
             taker(view.cells, event, now, view, members, deadlines, changes)
         return changes
@@ -304,7 +304,7 @@ class Program:
         self._functions = {name: space[name] for name in names.values()}
         return {key: space[name] for key, name in names.items()}, settling
 
-    def _compile_takers(self, settling: Mapping[str, list[str]]) -> dict[str, _Take]:
+    def _compile_takers(self, settling: Mapping[str, list[str]]) -> dict[str, Take]:
         """Compile for each event name: fold it, then settle what its matching filters touch."""
         specs_of: dict[str, list[CellSpec]] = {}
         for spec in self.specs.values():
