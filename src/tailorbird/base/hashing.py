@@ -31,12 +31,16 @@ def _digest(parts: tuple[str | bytes | int, ...], size: int) -> bytes:
 
 
 def _joined(parts: tuple[str | bytes | int, ...]) -> bytes:
-    joined = b""
+    joined: list[bytes] = []
     for part in parts:
-        data = part if isinstance(part, bytes) else str(part).encode()
+        data = part.encode() if type(part) is str else _bytes_of(part)
         length = len(data)
-        joined += (_LENGTHS[length] if length < 256 else length.to_bytes(4, "big")) + data
-    return joined
+        joined += (_LENGTHS[length] if length < 256 else length.to_bytes(4, "big"), data)
+    return b"".join(joined)
+
+
+def _bytes_of(part: str | bytes | int) -> bytes:
+    return part if isinstance(part, bytes) else str(part).encode()
 
 
 _EMPTY = blake2b(digest_size=8)
