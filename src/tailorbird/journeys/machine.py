@@ -83,7 +83,8 @@ class Machine:
             state.started[journey.name] = Started(now, [key])
         else:
             started.last_at = now
-            started.keys = [*started.keys, key][-KEYS_MAX:]
+            started.keys.append(key)
+            del started.keys[:-KEYS_MAX]
         state.runs.append(run)
         return self._go_on(state, run, run.position, now)
 

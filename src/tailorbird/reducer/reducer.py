@@ -129,20 +129,15 @@ class Reducer(StateReader):
             self._fire(out, now)
             state = out.state
         state.updated_at = now
-        if not state.merged_into:
-            self._event(out, state, event, now, is_new=is_new)
-
-    def _event(
-        self, out: Reduction, state: ProfileState, event: Event, now: int, *, is_new: bool
-    ) -> None:
+        if state.merged_into:
+            return
         traits, has_context = fold_event(state, event)
         view = ProfileView(state, self._timezone)
         changes: list[tuple[str, bool]] = []
         take = self._takers.get(event.name)
         if take is not None:
             take(state.cells, event, now, view, state.segments, state.deadlines, changes)
-        has_context = has_context and bool(self._of_context)
-        if traits or is_new or has_context or state.deadline == now:
+        if traits or is_new or (has_context and self._of_context) or state.deadline == now:
             more = self._touched(state, traits, has_context, now, is_new=is_new)
             changes += self.program.settle(view, more, now, state.segments, state.deadlines)
         entered: list[str] = []
