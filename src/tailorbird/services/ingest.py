@@ -18,13 +18,14 @@ from tailorbird.events.decode import (
     BATCH_ITEMS_MAX,
     REQUEST_BYTES_MAX,
     Accepted,
-    decode_item,
+    decode_items,
     message_id_of,
     spread,
 )
 from tailorbird.events.documents import Batch, Body, decode_batch, decode_body, sent_at_of, text_of
 from tailorbird.events.event import encode
 from tailorbird.events.identifiers import DEFAULT_RULES, IdentityRules
+from tailorbird.events.reading import is_plain
 from tailorbird.events.refusal import Refusal, Rule
 from tailorbird.ports.clock import Clock
 from tailorbird.ports.dead_letters import BATCH, Refused
@@ -114,10 +115,10 @@ class Ingest:
             return self._refuse_all(body, unpacked, call, source)
         if not may_write(text_of(body.writeKey)):
             return unauthorised()
+        are_plain = is_plain(unpacked)
         if not isinstance(body, Batch):
-            return await self._take(
-                [msgspec.Raw(unpacked)], call, body, source, ip, agent, is_single=True
-            )
+            one = [msgspec.Raw(unpacked)]
+            return await self._take(one, are_plain, call, body, source, ip, agent, is_single=True)
         if body.batch is None:
             refusal = Refusal(Rule.MISSING, "batch", "", "a batch call needs a list `batch`")
             return self._refuse_all(refusal, unpacked, call, source)
@@ -125,11 +126,14 @@ class Ingest:
             detail = f"{len(body.batch):,} events; at most {BATCH_ITEMS_MAX:,} are taken at once"
             refusal = Refusal(Rule.TOO_MANY, "batch", str(len(body.batch)), detail)
             return self._refuse_all(refusal, unpacked, call, source)
-        return await self._take(body.batch, None, body, source, ip, agent, is_single=False)
+        return await self._take(
+            body.batch, are_plain, None, body, source, ip, agent, is_single=False
+        )
 
     async def _take(
         self,
         items: Sequence[msgspec.Raw],
+        are_plain: bool,
         call: str | None,
         body: Body,
         source: str,
@@ -142,19 +146,21 @@ class Ingest:
         sent_at = sent_at_of(body)
         # One draw of randomness a request: a fresh id per item was a third of the cost.
         fresh = self._fresh_id()
+
+        def fresh_id(index: int) -> str:
+            return fresh if is_single else f"{fresh}-{index}"
+
         rules = self._rules()
-        decoded = [
-            decode_item(
-                item,
-                call=call,
-                now=now,
-                sent_at=sent_at,
-                fresh_id=fresh if is_single else f"{fresh}-{index}",
-                source=source,
-                rules=rules,
-            )
-            for index, item in enumerate(items)
-        ]
+        decoded = decode_items(
+            items,
+            call=call,
+            now=now,
+            sent_at=sent_at,
+            fresh_id=fresh_id,
+            are_plain=are_plain,
+            source=source,
+            rules=rules,
+        )
         if agent is not None:
             _tell_agent(decoded, agent)
         if self._standardise is not None:
@@ -162,18 +168,12 @@ class Ingest:
         good = [one for one in decoded if isinstance(one, Accepted)]
         spread(good)
         answers = await self._writer.write([draft_of(one, now) for one in good]) if good else []
-        refused = [
-            Refused(
-                one,
-                bytes(items[index]),
-                call or "",
-                sent_at,
-                fresh if is_single else f"{fresh}-{index}",
-            )
-            for index, one in enumerate(decoded)
-            if isinstance(one, Refusal)
-        ]
-        if refused:
+        if len(good) < len(decoded):
+            refused = [
+                Refused(one, bytes(items[index]), call or "", sent_at, fresh_id(index))
+                for index, one in enumerate(decoded)
+                if isinstance(one, Refusal)
+            ]
             self._keep(now, source, refused)
         return _answer(items, decoded, answers, is_single=is_single)
 
