@@ -21,6 +21,7 @@ from tailorbird.events.event import (
     MERGE_IN,
     MERGE_OUT,
     NOISY_EVENT,
+    PARTITIONS,
     UNMERGE,
     Activate,
     Erase,
@@ -31,7 +32,6 @@ from tailorbird.events.event import (
     Unmerge,
     decode_event,
     encode,
-    partition_of,
 )
 from tailorbird.events.identifiers import DEFAULT_RULES, Identifier, IdentityRules
 from tailorbird.ports.clock import Clock
@@ -106,15 +106,15 @@ class Appender:
         # The place in the batch and the profile of each; None for a duplicate.
         placed: list[tuple[int, int] | None] = []
         concerning: list[int] = []
+        known = self._seen.known([event.dedup for event in events])
         for event in events:
-            if event.dedup and (
-                event.dedup in fresh
-                or event.dedup in self._seen
-                or (event.is_late and self._seen.holds_late(event.dedup))
+            dedup = event.dedup
+            if dedup and (
+                dedup in fresh or dedup in known or (event.is_late and self._seen.holds_late(dedup))
             ):
                 placed.append(None)
                 continue
-            fresh.add(event.dedup)
+            fresh.add(dedup)
             profile_id = batch.add(event)
             if profile_id is None:
                 placed.append(None)
@@ -296,6 +296,26 @@ class _Batch:
                 return None
             self._append(EVENT, profile_id, event.body, event.dedup)
             return profile_id
+        known = None if event.previous else self._known_by_all(event.identifiers)
+        profile_id = self._resolved(event) if known is None else known
+        self._append(self._kind(event, profile_id), profile_id, event.body, event.dedup)
+        return profile_id
+
+    def _known_by_all(self, identifiers: Sequence[Identifier]) -> int | None:
+        """Return whom all identifiers lead to: somebody known, for nearly every event.
+
+        That is what `resolve` says of it, without asking anything else.
+        """
+        found = None
+        for kind, value in identifiers:
+            one = self.find(kind, value)
+            if one is None or (found is not None and one != found):
+                return None
+            found = one
+        return found
+
+    def _resolved(self, event: EventDraft) -> int:
+        """Return the profile of an event; add what makes it so, new links and merges."""
         found = resolve(event.identifiers, event.previous, self, self._rules)
         profile_id = found.profile_id
         for loser_id, winner_id in found.merges:
@@ -316,7 +336,6 @@ class _Batch:
                 self._links[link] = profile_id
                 if link[0] == "user_id":
                     self._users.add(profile_id)
-        self._append(self._kind(event, profile_id), profile_id, event.body, event.dedup)
         return profile_id
 
     def _kind(self, event: EventDraft, profile_id: int) -> str:
@@ -367,4 +386,4 @@ class _Batch:
         return profile_id
 
     def _append(self, kind: str, profile_id: int, body: bytes, dedup: int = 0) -> None:
-        self.drafts.append(Draft(partition_of(profile_id), kind, profile_id, body, dedup))
+        self.drafts.append(Draft(profile_id % PARTITIONS, kind, profile_id, body, dedup))

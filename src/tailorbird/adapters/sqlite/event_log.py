@@ -55,40 +55,34 @@ class SqliteEventLog:
 
     def append(self, drafts: Sequence[Draft], now: int) -> list[Record]:
         """Stamp and store the drafts atomically and durably; see the port."""
-        records: list[Record] = []
-        rows = []
         # Before the records, not after: a file that cannot be started must refuse what comes, not
         # answer badly for what was stored.
         if self._bytes > self._file_bytes_max and self._end >= self._files[-1][0]:
             self._seal_file()
-        offset, stamp, size = self._end, self._last_now, 0
-        for draft in drafts:
-            offset += 1
-            stamp = now if now > stamp else stamp + 1
-            records.append(
-                Record(offset, draft.partition, stamp, draft.kind, draft.profile_id, draft.body)
-            )
-            rows.append(
-                (
-                    offset,
-                    draft.partition,
-                    stamp,
-                    draft.kind,
-                    draft.profile_id,
-                    draft.dedup,
-                    written(draft.kind, draft.body, self._chains),
-                )
-            )
-            size += len(draft.body) + 40
+        first, stamp = self._end + 1, max(now, self._last_now + 1)
+        records = [
+            Record(first + place, one.partition, stamp + place, one.kind, one.profile_id, one.body)
+            for place, one in enumerate(drafts)
+        ]
+        rows = [
+            (first + place, one.partition, stamp + place, one.kind, one.profile_id, one.dedup, body)
+            for place, (one, body) in enumerate(zip(drafts, self._written(drafts), strict=True))
+        ]
         connection = self._connection(self._files[-1][1])
         try:
             with transaction(connection):
                 connection.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
         except sqlite3.Error as problem:
             raise self._refusal(problem) from problem
-        self._end, self._last_now = offset, stamp
-        self._bytes += size
+        if drafts:
+            self._end, self._last_now = records[-1].offset, records[-1].now
+            self._bytes += sum([len(one.body) for one in drafts]) + 40 * len(drafts)
         return records
+
+    def _written(self, drafts: Sequence[Draft]) -> list[bytes]:
+        if not self._chains:
+            return [one.body for one in drafts]  # today's form is that of the first release
+        return [written(one.kind, one.body, self._chains) for one in drafts]
 
     def read(
         self, after: int, limit: int, partitions: Collection[int] | None = None

@@ -54,7 +54,8 @@ class SqliteIdentityStore:
             known = row[0]
             if self._is_writer:
                 self._found.put(key, known)
-        return self.resolve(known)
+        # Nearly everybody has become nobody else.
+        return known if self._winners.get(known) == known else self.resolve(known)
 
     def identifiers(self, profile_id: int) -> list[tuple[str, str]]:
         """Return the identifiers that point at a profile, those of merged ones included."""
