@@ -94,7 +94,7 @@ def is_plain(data: bytes) -> bool:
     That is NFC, whose parts are NFC as well (UAX 15, 1.3), without escapes that could make
     something else of it. A request is asked as a whole: its items are plain if it is.
     """
-    if b"\\u" in data:
+    if b"\\" in data and b"\\u" in data:  # one byte is sought much faster than two
         return False
     if data.isascii():
         return True
