@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tailorbird.adapters.socket import frames
-from tailorbird.adapters.socket.frames import Frame, pack_frame, read_frame
+from tailorbird.adapters.socket.frames import READ_BYTES_MAX, Frame, FrameReader, pack_frame
 from tailorbird.ports.clock import ClockProblem
 from tailorbird.ports.event_log import Draft
 from tailorbird.ports.log_writer import RETRY, Answer, EventDraft
@@ -144,34 +144,44 @@ class SocketLogWriter:
         return frames.decode_answers(answer.body)
 
     async def _call(self, method: str, value: object) -> Frame:
-        stream = await self._connected()
+        stream = self._stream
+        if stream is None or stream.is_closing():
+            stream = await self._connected()
         self._next_id += 1
         frame_id = self._next_id
-        waiting = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        waiting = loop.create_future()
         self._waiting[frame_id] = waiting
+        # As `asyncio.wait_for`, which costs more than the frame.
+        timer = loop.call_later(ANSWER_SECONDS_MAX, _give_up, waiting)
         try:
             stream.write(pack_frame(frame_id, method, value))
             await stream.drain()
-            found: Frame = await asyncio.wait_for(waiting, ANSWER_SECONDS_MAX)
+            found: Frame = await waiting
             return found
         finally:
+            timer.cancel()
             self._waiting.pop(frame_id, None)
 
     async def _connected(self) -> asyncio.StreamWriter:
         async with self._connecting:
             if self._stream is None or self._stream.is_closing():
                 self._drop()  # who still waits on the old one must send again
-                reader, stream = await asyncio.open_unix_connection(str(self._path))
+                reader, stream = await asyncio.open_unix_connection(
+                    str(self._path), limit=READ_BYTES_MAX
+                )
                 self._stream = stream
                 self._listener = asyncio.create_task(self._listen(reader, stream))
             return self._stream
 
     async def _listen(self, reader: asyncio.StreamReader, stream: asyncio.StreamWriter) -> None:
         try:
-            while (frame := await read_frame(reader)) is not None:
-                waiting = self._waiting.get(frame.id)
-                if waiting is not None and not waiting.done():
-                    waiting.set_result(frame)
+            incoming = FrameReader(reader)
+            while found := await incoming.read():
+                for frame in found:
+                    waiting = self._waiting.get(frame.id)
+                    if waiting is not None and not waiting.done():
+                        waiting.set_result(frame)
         except OSError:
             pass
         finally:
@@ -186,3 +196,8 @@ class SocketLogWriter:
         for waiting in self._waiting.values():
             if not waiting.done():
                 waiting.set_exception(ConnectionError("the log's writer closed the connection"))
+
+
+def _give_up(waiting: asyncio.Future[Frame]) -> None:
+    if not waiting.done():
+        waiting.set_exception(TimeoutError())
