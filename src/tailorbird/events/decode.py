@@ -156,16 +156,22 @@ def _accept(message: Message, at: _Arrival, index: int) -> Accepted:
     if anonymous_id is not None:
         anonymous_id = _judged(anonymous_id, "anonymousId", rules)
     context = message.context or {}
-    properties = _properties(message, call, context)
-    context.pop("traits", None)
+    is_track = call == "track"
+    properties = (message.properties or {}) if is_track else _properties(message, call, context)
+    if "traits" in context:
+        del context["traits"]
     message_id = message.message_id or at.fresh_id(index)
     if len(message_id) > IDENTIFIER_LENGTH_MAX:
         raise Failed(Rule.TOO_LARGE, "messageId", message_id)
-    as_sent = _timestamp(message)
-    stamp = at.now if as_sent is None else _corrected(as_sent, at.now, at.sent_at)
-    if call == "track":
+    as_sent, stamp = None, at.now
+    if message.timestamp is not None or message.original_timestamp is not None:
+        as_sent = _timestamp(message)
+        stamp = _corrected(as_sent, at.now, at.sent_at)
+    if is_track:
         name_as_sent = message.event or ""
-        name = _track_name(name_as_sent)
+        name = snake_case(name_as_sent)
+        if not name or len(name_as_sent) > IDENTIFIER_LENGTH_MAX:
+            raise _bad_name(name_as_sent, name)
     else:
         name_as_sent = message.name or ""
         name = NAME_OF_CALL[call]
@@ -206,18 +212,13 @@ def _nobody(message: Message) -> Failed:
     return Failed(Rule.NOBODY, "userId", both, detail)
 
 
-def _track_name(as_sent: str) -> str:
-    name = snake_case(as_sent)
+def _bad_name(as_sent: str, name: str) -> Failed:
     if not name:
-        raise Failed(Rule.MISSING, "event", as_sent, "a track call needs the event's name")
-    if len(as_sent) > IDENTIFIER_LENGTH_MAX:
-        raise Failed(Rule.TOO_LARGE, "event", as_sent)
-    return name
+        return Failed(Rule.MISSING, "event", as_sent, "a track call needs the event's name")
+    return Failed(Rule.TOO_LARGE, "event", as_sent)
 
 
 def _properties(message: Message, call: str, context: Mapping[str, Any]) -> dict[str, Any]:
-    if call == "track":
-        return message.properties or {}
     if call in ("identify", "group"):
         traits = message.traits or {}
         # RudderStack's libraries put the traits into the context.
@@ -278,15 +279,16 @@ def _judged(value: str, key: str, rules: IdentityRules) -> str | None:
     value = value.strip()
     if len(value) > IDENTIFIER_LENGTH_MAX:
         raise Failed(Rule.TOO_LARGE, key, value)
-    return None if rules.is_blocked(key, value) else value
+    blocked, patterns = rules.judges(key)
+    if value.lower() in blocked:
+        return None
+    return None if patterns and rules.is_blocked(key, value) else value
 
 
-def _timestamp(message: Message) -> int | None:
+def _timestamp(message: Message) -> int:
     text, key = message.timestamp, "timestamp"
     if text is None:
         text, key = message.original_timestamp, "originalTimestamp"
-        if text is None:
-            return None
     at = instant(text, key)
     return at if EARLIEST <= at <= LATEST else EARLIEST if at < EARLIEST else LATEST
 

@@ -63,10 +63,13 @@ class SocketLogWriter:
 
     async def write(self, events: Sequence[EventDraft]) -> list[Answer]:
         """Deduplicate, resolve, append durably; see the port."""
-        if all(one.identifiers[0][0] == PROFILE for one in events):
+        if not events or (
+            events[0].identifiers[0][0] == PROFILE
+            and all(one.identifiers[0][0] == PROFILE for one in events)
+        ):
             # What became of mails: a writer that refuses all else takes it, so it goes alone.
             return await self._answers(frames.WRITE, events)
-        size = sum(len(one.body) for one in events)
+        size = sum([len(one.body) for one in events])
         answers: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
         self._gathered.append(_Gathered(events, size, answers))
         if len(self._senders) < FRAMES_UNDER_WAY_MAX:
