@@ -42,6 +42,8 @@ class KeySet:
 
     def held(self, keys: Iterable[int]) -> set[int]:
         """Return those of some keys that are in the set: cheaper than asking for each."""
+        if not self._size:
+            return set()  # yesterday, on a system's first day
         bits, last = self._filter, _FILTER_BITS - 1
         # Nearly all keys that are asked for are new, and the filter says so.
         may_be = [key for key in keys if bits[(key & last) >> 3] >> (key & 7) & 1]

@@ -77,8 +77,9 @@ class Ticker:
 
     def _open_states(self) -> list[SqliteStateStore]:
         for index in range(self._settings.engines):
-            path = self._settings.data / "state" / f"{index}.db"
-            if index not in self._states and path.exists():
+            if index in self._states:
+                continue  # looked for fifty times a second
+            if (self._settings.data / "state" / f"{index}.db").exists():
                 self._states[index] = bootstrap.open_state(self._settings.data, index)
         return list(self._states.values())
 
