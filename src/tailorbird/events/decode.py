@@ -120,7 +120,9 @@ def message_id_of(data: bytes | msgspec.Raw) -> str | None:
 
 def spread(items: Sequence[Accepted]) -> None:
     """Give items of one person with equal timestamps a microsecond each, so that order is kept."""
-    if len({(item.event.timestamp, item.identifiers[0]) for item in items}) == len(items):
+    if len(items) < 2 or len(
+        {(item.event.timestamp, item.identifiers[0]) for item in items}
+    ) == len(items):
         return  # as nearly always
     latest: dict[tuple[tuple[str, str], int], int] = {}
     for item in items:

@@ -298,7 +298,14 @@ class _Batch:
             return profile_id
         known = None if event.previous else self._known_by_all(event.identifiers)
         profile_id = self._resolved(event) if known is None else known
-        self._append(self._kind(event, profile_id), profile_id, event.body, event.dedup)
+        # What was long ago comes as fast as it is read, and a wish to leave always counts.
+        is_flood = not (
+            event.is_historical or event.concerns_suppression
+        ) and self._floods.is_flood(profile_id, self._now)
+        kind = NOISY_EVENT if is_flood else EVENT
+        self.drafts.append(
+            Draft(profile_id % PARTITIONS, kind, profile_id, event.body, event.dedup)
+        )
         return profile_id
 
     def _known_by_all(self, identifiers: Sequence[Identifier]) -> int | None:
@@ -306,9 +313,10 @@ class _Batch:
 
         That is what `resolve` says of it, without asking anything else.
         """
+        find = self.find if self._links or self._redirects else self._store.find
         found = None
         for kind, value in identifiers:
-            one = self.find(kind, value)
+            one = find(kind, value)
             if one is None or (found is not None and one != found):
                 return None
             found = one
@@ -337,12 +345,6 @@ class _Batch:
                 if link[0] == "user_id":
                     self._users.add(profile_id)
         return profile_id
-
-    def _kind(self, event: EventDraft, profile_id: int) -> str:
-        # What was long ago comes as fast as it is read, and a wish to leave always counts.
-        if event.is_historical or event.concerns_suppression:
-            return EVENT
-        return NOISY_EVENT if self._floods.is_flood(profile_id, self._now) else EVENT
 
     def find(self, kind: str, value: str) -> int | None:
         """Return the profile of an identifier, this batch's links included."""

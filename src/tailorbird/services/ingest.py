@@ -152,10 +152,12 @@ class Ingest:
     ) -> Answered:
         now = self._clock.now()
         sent_at = sent_at_of(body)
-        # One draw of randomness a request: a fresh id per item was a third of the cost.
-        fresh = self._fresh_id()
+        fresh = ""
 
         def fresh_id(index: int) -> str:
+            # One draw of randomness a request, where a client names no messages.
+            nonlocal fresh
+            fresh = fresh or self._fresh_id()
             return fresh if is_single else f"{fresh}-{index}"
 
         rules = self._rules()
@@ -202,10 +204,10 @@ class Ingest:
 
 def unpack(data: bytes, encoding: str) -> bytes | Refusal:
     """Undo gzip; refuse what is too large before and after."""
-    detail = f"the request has {len(data):,} bytes; at most {REQUEST_BYTES_MAX:,} are taken"
     if len(data) > REQUEST_BYTES_MAX:
+        detail = f"the request has {len(data):,} bytes; at most {REQUEST_BYTES_MAX:,} are taken"
         return Refusal(Rule.TOO_LARGE, "body", f"{len(data)} bytes", detail)
-    if encoding.strip().lower() != "gzip" and data[:2] != b"\x1f\x8b":
+    if data[:2] != b"\x1f\x8b" and (not encoding or encoding.strip().lower() != "gzip"):
         return data
     unpacker = zlib.decompressobj(wbits=31)
     try:
@@ -257,10 +259,6 @@ def _tell_agent(decoded: Sequence[Accepted | Refusal], agent: str) -> None:
             one.event.context["userAgent"] = agent
 
 
-def _are_all_accepted(answers: Sequence[Answer]) -> bool:
-    return {one.status for one in answers} <= {ACCEPTED}
-
-
 def _answer(
     raw: Sequence[msgspec.Raw],
     decoded: Sequence[Accepted | Refusal],
@@ -268,12 +266,13 @@ def _answer(
     *,
     is_single: bool,
 ) -> Answered:
-    if len(answers) == len(decoded) and not is_single and _are_all_accepted(answers):
-        # Nearly every batch; nothing is looked at that is known already.
+    if len(answers) == len(decoded) and {one.status for one in answers} <= {ACCEPTED}:
+        # Nearly every request; nothing is looked at that is known already.
+        names = [one.event.message_id for one in decoded if isinstance(one, Accepted)]
+        if is_single:
+            return Answered(200, {"success": True, "message_id": names[0]}, 1)
         ok = [
-            {"index": index, "status": "ok", "message_id": one.event.message_id}
-            for index, one in enumerate(decoded)
-            if isinstance(one, Accepted)
+            {"index": index, "status": "ok", "message_id": name} for index, name in enumerate(names)
         ]
         return Answered(200, {"success": True, "items": ok}, len(ok))
     out = Answered(200, {})

@@ -84,9 +84,12 @@ def header(scope: Scope, name: bytes) -> str | None:
     found = scope.get(_HEADERS)
     if found is None:
         # Read once: five of them are asked for each request.
-        found = scope[_HEADERS] = {key.lower(): value for key, value in [*scope["headers"]][::-1]}
-    value = found.get(name)
-    return None if value is None else bytes(value).decode("latin-1")
+        found = scope[_HEADERS] = {
+            key.lower(): bytes(value).decode("latin-1")
+            for key, value in reversed([*scope["headers"]])
+        }
+    value: str | None = found.get(name)
+    return value
 
 
 class Reply(NamedTuple):

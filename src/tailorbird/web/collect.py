@@ -179,7 +179,9 @@ class Collect:
         await answer(send, answered.status, PIXEL, "image/gif", headers)
 
     def _may_write(self, outer: str | None, inner: str | None) -> bool:
-        return any(key is not None and self._is_write_key(key) for key in (outer, inner))
+        return (outer is not None and self._is_write_key(outer)) or (
+            inner is not None and self._is_write_key(inner)
+        )
 
 
 def _size_of(scope: Scope) -> int:

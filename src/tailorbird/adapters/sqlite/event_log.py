@@ -11,6 +11,7 @@ import sqlite3
 import time
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 from tailorbird.adapters.sqlite.connection import connect, connect_reader, empty_wal, transaction
@@ -22,6 +23,11 @@ FILE_BYTES_MAX = 256 * 1024 * 1024
 _SEAL_MILLISECONDS_MAX = 100
 _FOLDER_SETTLES_NANOSECONDS = 1_000_000_000
 _MIGRATIONS = Path(__file__).parent / "sql" / "event_log"
+_INSERT = "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?)"
+# A statement for many rows takes a fifth less time than one for each of them.
+_ROWS_AT_ONCE = 20
+_INSERT_MANY = _INSERT + ", (?, ?, ?, ?, ?, ?, ?)" * (_ROWS_AT_ONCE - 1)
+_Row = tuple[int, int, int, str, int, int, bytes]
 _COLUMNS = "offset, partition, now, kind, profile_id, body"
 
 
@@ -71,7 +77,7 @@ class SqliteEventLog:
         connection = self._connection(self._files[-1][1])
         try:
             with transaction(connection):
-                connection.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+                _insert(connection, rows)
         except sqlite3.Error as problem:
             raise self._refusal(problem) from problem
         if drafts:
@@ -300,6 +306,13 @@ class SqliteEventLog:
                 connection = connect_reader(path)
             self._connections[path] = connection
         return connection
+
+
+def _insert(connection: sqlite3.Connection, rows: list[_Row]) -> None:
+    whole = len(rows) - len(rows) % _ROWS_AT_ONCE
+    for begin in range(0, whole, _ROWS_AT_ONCE):
+        connection.execute(_INSERT_MANY, [*chain(*rows[begin : begin + _ROWS_AT_ONCE])])
+    connection.executemany(_INSERT, rows[whole:])
 
 
 def _empty(connection: sqlite3.Connection, path: Path) -> None:
