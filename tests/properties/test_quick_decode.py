@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tailorbird.base.hashing import hash64, hash64_of, hash64_of_two
+from tailorbird.base.hashing import hash64, hash64_both
 from tailorbird.events.decode import CALLS, Accepted, decode_item, decode_items
 from tailorbird.events.event import encode
 from tailorbird.events.refusal import Refusal
@@ -152,6 +152,5 @@ def test_items_come_out_of_a_request_as_they_do_alone(batch: list[bytes]) -> Non
 
 @given(st.text() | st.text(min_size=250, max_size=260), st.text())
 def test_quick_hashes_equal_the_general_one(first: str, second: str) -> None:
-    assert hash64_of(first) == hash64(first)
-    assert hash64_of_two(first, second) == hash64(first, second)
-    assert hash64_of_two(second, first) == hash64(second, first)
+    assert hash64_both(first, second) == (hash64(second), hash64(first, second))
+    assert hash64_both(second, first) == (hash64(first), hash64(second, first))

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from tailorbird.base.hashing import hash64_of, hash64_of_two
+from tailorbird.base.hashing import hash64_both
 from tailorbird.base.names import nearest, snake_case
 from tailorbird.base.time import EARLIEST, LATEST, parse_micros
 from tailorbird.events.documents import text_of
@@ -103,10 +103,9 @@ def decode_items(
             where it does not.
     """
     at = _Arrival(call, now, sent_at, fresh_id, source, False, rules)
-    return [
-        _decode(item, at, index, are_plain or is_plain(bytes(item)))
-        for index, item in enumerate(items)
-    ]
+    if are_plain:
+        return [_decode(item, at, index, True) for index, item in enumerate(items)]
+    return [_decode(item, at, index, is_plain(bytes(item))) for index, item in enumerate(items)]
 
 
 def message_id_of(data: bytes | msgspec.Raw) -> str | None:
@@ -148,15 +147,14 @@ def _decode(
 
 
 def _accept(message: Message, at: _Arrival, index: int) -> Accepted:
-    rules = at.rules
     call = at.call or message.type or ""
     if call not in CALLS:
         raise _unknown(call)
     user_id, anonymous_id = message.user_id, message.anonymous_id
     if user_id is not None:
-        user_id = _judged(user_id, "userId", rules)
+        user_id = _judged(user_id, "userId", at.rules)
     if anonymous_id is not None:
-        anonymous_id = _judged(anonymous_id, "anonymousId", rules)
+        anonymous_id = _judged(anonymous_id, "anonymousId", at.rules)
     context = message.context or {}
     is_track = call == "track"
     properties = (message.properties or {}) if is_track else _properties(message, call, context)
@@ -177,12 +175,13 @@ def _accept(message: Message, at: _Arrival, index: int) -> Accepted:
     else:
         name_as_sent = message.name or ""
         name = NAME_OF_CALL[call]
+    order, dedup = hash64_both(anonymous_id or user_id or "", message_id)
     event = Event(
         type=call,
         name=name,
         message_id=message_id,
         timestamp=stamp,
-        order=hash64_of(message_id),
+        order=order,
         properties=properties,
         context=context,
         user_id=user_id,
@@ -192,12 +191,11 @@ def _accept(message: Message, at: _Arrival, index: int) -> Accepted:
         source=at.source,
         is_historical=at.is_historical,
     )
-    identifiers = identifiers_of(event, rules)
+    identifiers = identifiers_of(event, at.rules)
     if not identifiers:
         raise _nobody(message)
-    dedup = hash64_of_two(anonymous_id or user_id or "", message_id)
     if call == "alias":
-        return Accepted(event, identifiers, dedup, _previous(message, rules))
+        return Accepted(event, identifiers, dedup, _previous(message, at.rules))
     return Accepted(event, identifiers, dedup)
 
 
@@ -242,7 +240,12 @@ def _properties(message: Message, call: str, context: Mapping[str, Any]) -> dict
 
 def identifiers_of(event: Event, rules: IdentityRules = DEFAULT_RULES) -> list[tuple[str, str]]:
     """Return the identifiers that an event names, strongest first."""
-    user_id, anonymous_id = event.user_id, event.anonymous_id
+    user_id, anonymous_id, context = event.user_id, event.anonymous_id, event.context
+    is_plain_call = event.type != "identify" and not (
+        "externalIds" in context or "device" in context
+    )
+    if is_plain_call and anonymous_id is None:
+        return [] if user_id is None else [("user_id", user_id)]  # most events
     found: list[tuple[str, str]] = []
     if user_id is not None:
         found.append(("user_id", user_id))
@@ -255,7 +258,6 @@ def identifiers_of(event: Event, rules: IdentityRules = DEFAULT_RULES) -> list[t
         phone = event.properties.get("phone")
         if isinstance(phone, str) and phone.startswith("+") and phone[1:].isdigit():
             found.append(("phone", phone))
-    context = event.context
     if found and ("externalIds" in context or "device" in context):
         found += context_identifiers(context)
     # Without a context or an identify there is nothing to put in order: most events.
@@ -281,10 +283,7 @@ def _judged(value: str, key: str, rules: IdentityRules) -> str | None:
     value = value.strip()
     if len(value) > IDENTIFIER_LENGTH_MAX:
         raise Failed(Rule.TOO_LARGE, key, value)
-    blocked, patterns = rules.judges(key)
-    if value.lower() in blocked:
-        return None
-    return None if patterns and rules.is_blocked(key, value) else value
+    return None if rules.is_blocked(key, value) else value
 
 
 def _timestamp(message: Message) -> int:

@@ -138,7 +138,14 @@ class Appender:
         self._seen.add(fresh, now)
         self._derive(records, concerning, has_others=has_others)
         answers = [
-            _DUPLICATE if one is None else _answer(records[one[0]], one[1]) for one in placed
+            _DUPLICATE
+            if one is None
+            else Answer(
+                NOISY if (record := records[one[0]]).kind == NOISY_EVENT else ACCEPTED,
+                record.offset,
+                one[1],
+            )
+            for one in placed
         ]
         return answers[: len(events)], answers[len(events) :]
 
@@ -250,10 +257,6 @@ def _still_suppressed(record: Record) -> list[SuppressionChange]:
         SuppressionChange(hashed, topic, True, reason, at)
         for hashed, topic, reason, at in _decode_erase(record.body).suppressed
     ]
-
-
-def _answer(record: Record, profile_id: int) -> Answer:
-    return Answer(NOISY if record.kind == NOISY_EVENT else ACCEPTED, record.offset, profile_id)
 
 
 class _Batch:

@@ -22,6 +22,7 @@ READ_BYTES_MAX = 512 * 1024
 
 _LENGTH = struct.Struct(">I")
 _encode = msgspec.msgpack.Encoder().encode
+_encode_into = msgspec.msgpack.Encoder().encode_into
 decode_events = msgspec.msgpack.Decoder(list[EventDraft]).decode
 decode_drafts = msgspec.msgpack.Decoder(list[Draft]).decode
 decode_answers = msgspec.msgpack.Decoder(list[Answer]).decode
@@ -40,10 +41,12 @@ class Frame(msgspec.Struct, array_like=True, gc=False):
 _decode_frame = msgspec.msgpack.Decoder(Frame).decode
 
 
-def pack_frame(frame_id: int, word: str, value: object) -> bytes:
+def pack_frame(frame_id: int, word: str, value: object) -> bytearray:
     """Return the bytes of a frame."""
-    payload = _encode(Frame(frame_id, word, _encode(value)))
-    return _LENGTH.pack(len(payload)) + payload
+    frame = bytearray(_LENGTH.size)
+    _encode_into(Frame(frame_id, word, _encode(value)), frame, _LENGTH.size)
+    _LENGTH.pack_into(frame, 0, len(frame) - _LENGTH.size)
+    return frame
 
 
 class FrameReader:
