@@ -189,7 +189,6 @@ def test_the_writers_queue_is_bounded_in_bytes(
 ) -> None:
     monkeypatch.setattr(socket_server, "QUEUE_BYTES_MAX", 200_000)
     # Of two frames under way the second finds no room.
-    monkeypatch.setattr(socket_client, "FRAMES_UNDER_WAY_MAX", 2)
     monkeypatch.setattr(socket_client, "GATHERED_BYTES_MAX", 150_000)
     world = World(tmp_path, waiting_bytes_max=10**9)
     answers = asyncio.run(world.run(300, 10_000))

@@ -21,9 +21,10 @@ from tailorbird.ports.log_writer import RETRY, Answer, EventDraft
 from tailorbird.profiles.identity import PROFILE
 
 ANSWER_SECONDS_MAX = 30.0
-# What comes while a frame is under way goes together in the next: fewer commits, and each is dear.
-# A second one under way spared the way of an answer between two commits, and made twice as many.
-FRAMES_UNDER_WAY_MAX = 1
+# What comes while a frame is under way goes together in the next: each commit is dear. Only where
+# the first takes long does a second one go, so that the writer does not wait for us as well.
+FRAMES_UNDER_WAY_MAX = 2
+SECOND_FRAME_SECONDS = 0.005
 GATHERED_ITEMS_MAX = 5_000
 GATHERED_BYTES_MAX = 8 * 1024 * 1024
 
@@ -61,6 +62,7 @@ class SocketLogWriter:
         self._connecting = asyncio.Lock()
         self._gathered: list[_Gathered] = []
         self._senders: set[asyncio.Task[None]] = set()
+        self._second: asyncio.TimerHandle | None = None
 
     async def write(self, events: Sequence[EventDraft]) -> list[Answer]:
         """Deduplicate, resolve, append durably; see the port."""
@@ -73,10 +75,11 @@ class SocketLogWriter:
         size = sum([len(one.body) for one in events])
         answers: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
         self._gathered.append(_Gathered(events, size, answers))
-        if len(self._senders) < FRAMES_UNDER_WAY_MAX:
-            sender = asyncio.create_task(self._send_gathered())
-            self._senders.add(sender)
-            sender.add_done_callback(self._senders.discard)
+        if not self._senders:
+            self._begin_sending()
+        elif self._second is None:
+            loop = asyncio.get_running_loop()
+            self._second = loop.call_later(SECOND_FRAME_SECONDS, self._begin_second)
         return await answers
 
     async def append(self, drafts: Sequence[Draft]) -> list[Answer]:
@@ -100,30 +103,48 @@ class SocketLogWriter:
 
     async def close(self) -> None:
         """Close the connection."""
+        if self._second is not None:
+            self._second.cancel()
         if self._listener is not None:
             self._listener.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._listener
         self._drop()
 
+    def _begin_second(self) -> None:
+        self._second = None
+        if self._gathered and len(self._senders) < FRAMES_UNDER_WAY_MAX:
+            self._begin_sending()
+
+    def _begin_sending(self) -> None:
+        sender = asyncio.create_task(self._send_gathered())
+        self._senders.add(sender)
+        sender.add_done_callback(self._senders.discard)
+
     async def _send_gathered(self) -> None:
-        """Send frame after frame until nothing has gathered."""
+        """Send frame after frame until nothing has gathered, or another task does so."""
         while self._gathered:
-            group = self._next_group()
-            events = [event for one in group for event in one.events]
-            try:
-                answers = await self._answers(frames.WRITE, events)
-            except Exception as problem:  # noqa: BLE001  # whoever waits is told
-                for one in group:
-                    if not one.answers.done():
-                        one.answers.set_exception(problem)
-                continue
-            begin = 0
+            await self._send_group(self._next_group())
+            if len(self._senders) > 1:
+                break
+        # At once, not when the task is seen to be done: what comes in between would wait for it.
+        self._senders -= {asyncio.current_task()}
+
+    async def _send_group(self, group: list[_Gathered]) -> None:
+        events = [event for one in group for event in one.events]
+        try:
+            answers = await self._answers(frames.WRITE, events)
+        except Exception as problem:  # noqa: BLE001  # whoever waits is told
             for one in group:
-                end = begin + len(one.events)
                 if not one.answers.done():
-                    one.answers.set_result(answers[begin:end])
-                begin = end
+                    one.answers.set_exception(problem)
+            return
+        begin = 0
+        for one in group:
+            end = begin + len(one.events)
+            if not one.answers.done():
+                one.answers.set_result(answers[begin:end])
+            begin = end
 
     def _next_group(self) -> list[_Gathered]:
         taken = items = size = 0
