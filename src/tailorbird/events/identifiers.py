@@ -87,16 +87,13 @@ class IdentityRules:
             >>> IdentityRules().is_blocked("user_id", "NULL")
             True
         """
-        blocked, patterns = self.judges(kind)
+        judges = self._judges_of.get(kind)
+        blocked, patterns = judges if judges is not None else self._judges(kind)
         if value.strip().lower() in blocked:
             return True
         return bool(patterns) and any(pattern.fullmatch(value) for pattern in patterns)
 
-    def judges(self, kind: str) -> tuple[frozenset[str], tuple[re.Pattern[str], ...]]:
-        """Return the values, in lower case, and patterns that stand for nobody."""
-        found = self._judges_of.get(kind)
-        if found is not None:
-            return found
+    def _judges(self, kind: str) -> tuple[frozenset[str], tuple[re.Pattern[str], ...]]:
         none: frozenset[str] = frozenset()
         found = self._judges_of[kind] = (
             self.blocked.get("", none) | self.blocked.get(kind, none),
