@@ -267,14 +267,7 @@ def _answer(
     is_single: bool,
 ) -> Answered:
     if len(answers) == len(decoded) and {one.status for one in answers} <= {ACCEPTED}:
-        # Nearly every request; nothing is looked at that is known already.
-        names = [one.event.message_id for one in decoded if isinstance(one, Accepted)]
-        if is_single:
-            return Answered(200, {"success": True, "message_id": names[0]}, 1)
-        ok = [
-            {"index": index, "status": "ok", "message_id": name} for index, name in enumerate(names)
-        ]
-        return Answered(200, {"success": True, "items": ok}, len(ok))
+        return _all_stored(decoded, is_single=is_single)
     out = Answered(200, {})
     items: list[dict[str, Any]] = []
     left = iter(answers)
@@ -325,3 +318,14 @@ def _answer(
     else:
         out.body = {"success": True, "items": items}
     return out
+
+
+def _all_stored(decoded: Sequence[Accepted | Refusal], *, is_single: bool) -> Answered:
+    """Answer nearly every request; nothing is looked at that is known already."""
+    names = [one.event.message_id for one in decoded if isinstance(one, Accepted)]
+    if is_single:
+        return Answered(200, {"success": True, "message_id": names[0]}, 1)
+    items = [
+        {"index": index, "status": "ok", "message_id": name} for index, name in enumerate(names)
+    ]
+    return Answered(200, {"success": True, "items": items}, len(items))
