@@ -10,12 +10,11 @@ from pathlib import Path
 from threading import Timer
 
 from tailorbird.adapters.lake.parquet import write_survivors
-from tailorbird.base.names import nearest
 from tailorbird.bootstrap.lake_keeper import bring_up_lake, open_lake
 from tailorbird.bootstrap.stores import open_log
 from tailorbird.language import tree
 from tailorbird.language.plain import to_plain
-from tailorbird.language.walk import nodes
+from tailorbird.language.warehouse.columns import quoted
 from tailorbird.language.warehouse.embedded import Warehouse
 from tailorbird.language.warehouse.frame import Frame
 from tailorbird.language.warehouse.query import Query, members_query, value_query
@@ -27,6 +26,8 @@ __all__ = ["LakeAsker", "bring_up_lake", "open_lake"]
 # What DuckDB takes of the memory that is free, and at least in bytes.
 _MEMORY_SHARE = 0.5
 _MEMORY_MIN = 256 << 20
+# Events that are read to learn which names they have.
+_EXAMPLES = 500
 
 
 class LakeAsker:
@@ -199,18 +200,19 @@ class LakeAsker:
             return 0
         return int(self._warehouse.rows("SELECT count(*) FROM asked")[0][0])
 
-    def unknown_events(self, node: tree.Node) -> list[str]:
-        """Return warnings about events that never came, with the nearest that did."""
+    def events(self) -> set[str]:
+        """Return the names of all events that ever came."""
+        if self._warehouse is None:
+            return set()
+        return {row[0] for row in self._warehouse.rows("SELECT DISTINCT event FROM events")}
+
+    def examples(self, column: str, event: str | None = None) -> list[str | None]:
+        """Return `properties` or `context` (JSON) of some events, of a name or of any."""
         if self._warehouse is None:
             return []
-        known = {row[0] for row in self._warehouse.rows("SELECT DISTINCT event FROM events")}
-        asked = {one.event for one in nodes(node) if isinstance(one, tree.Selector)}
-        found = []
-        for name in sorted(asked - known):
-            close = nearest(name, sorted(known))
-            meant = f"; did you mean {close}?" if close else ""
-            found.append(f"no event {name} ever came{meant}")
-        return found
+        named = f" WHERE event = {quoted(event)}" if event is not None else ""
+        rows = self._warehouse.rows(f"SELECT {column} FROM events{named} LIMIT {_EXAMPLES}")
+        return [row[0] for row in rows]
 
     def _frame(self, at: int | None = None) -> Frame:
         assert self._warehouse is not None

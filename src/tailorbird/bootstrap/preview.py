@@ -21,6 +21,7 @@ from tailorbird.bootstrap.stores import (
     open_state,
     open_suppression,
 )
+from tailorbird.bootstrap.unknown_names import unknown_names
 from tailorbird.delivery.decide import MARKETING, address_of
 from tailorbird.delivery.suppression import address_hash
 from tailorbird.events.event import partition_of
@@ -65,7 +66,7 @@ def count(data: Path, question: Question, now: int, *, seconds: float = SECONDS)
     with closing(LakeAsker(data, now)) as asker:
         found = Preview(size=0, seconds=0)
         _size(found, asker, question, seconds)
-        found.warnings = [*_of_the_size(found, seconds), *_of_history(asker, question)]
+        found.warnings = [*_of_the_size(found, seconds), *_of_history(asker, question, seconds)]
     return found
 
 
@@ -109,7 +110,7 @@ def preview(
         found.warnings = [
             *_of_the_size(found, seconds),
             *too_much,
-            *_of_history(asker, question),
+            *_of_history(asker, question, seconds),
             *warnings_of(found, sizes),
         ]
     return found
@@ -154,11 +155,11 @@ def _of_the_size(found: Preview, seconds: float) -> list[str]:
     return [f"{told}: counts are estimates from a sample, the size is right within {found.error:,}"]
 
 
-def _of_history(asker: LakeAsker, question: Question) -> list[str]:
+def _of_history(asker: LakeAsker, question: Question, seconds: float) -> list[str]:
     asker.sample(1)
     return [
         *question.warnings,
-        *asker.unknown_events(question.node),
+        *unknown_names(asker, question, seconds),
         *beyond(question.node, asker.since, asker.now),
     ]
 
