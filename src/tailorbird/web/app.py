@@ -118,7 +118,17 @@ class WebApp:
             else:
                 await self._refuse_path(scope, watched)
         except Disconnected:
-            status = 499  # nobody is there to read an answer; counted under the usual number
+            if not status:
+                # Whoever went away reads nothing; whoever only broke the protocol is told.
+                error = {
+                    "field": "body",
+                    "value": "",
+                    "rule": "cut_short",
+                    "message": "the request ended before its body did; nothing of it was stored",
+                    "mend": "Send the whole body, with its right length or in whole chunks.",
+                }
+                await answer_json(watched, 400, {"error": error, "request_id": request_id})
+            status = 499  # most have gone; counted under the usual number
         except Exception as problem:  # noqa: BLE001  # the outermost loop of a request
             _report(problem, request_id)
             if not status:
