@@ -53,7 +53,7 @@ class LakeAsker:
                 spill=str(folder),
             )
             self._things.callback(self._warehouse.close)
-            self._warehouse.ask_everybody()
+            self._warehouse.ask_everybody(now)
 
     def close(self) -> None:
         """Close what was opened."""
@@ -82,7 +82,7 @@ class LakeAsker:
         if self._warehouse is not None:
             self._warehouse.sample(one_in)
 
-    def members(self, node: tree.Node, question: Question, at: int | None = None) -> list[int]:
+    def members(self, node: tree.Node, question: Question) -> list[int]:
         """Return the profile ids of those for whom a condition holds.
 
         Raises:
@@ -90,14 +90,23 @@ class LakeAsker:
         """
         if self._warehouse is None:
             return []
-        rows = self._warehouse.rows(self._members_query(node, question, at).text())
+        rows = self._warehouse.rows(self._members_query(node, question).text())
         return sorted(row[0] for row in rows)
 
     def count(self, node: tree.Node, question: Question, at: int | None = None) -> int:
-        """Return for how many people a condition holds; raises as `members` does."""
+        """Return for how many of the people known then a condition holds.
+
+        Raises:
+            WarehouseError: as of `members`.
+        """
         if self._warehouse is None:
             return 0
-        return self._warehouse.count(self._members_query(node, question, at))
+        if at is not None:
+            self._warehouse.ask_everybody(at)
+        try:
+            return self._warehouse.count(self._members_query(node, question, at))
+        finally:
+            self._warehouse.ask_everybody(self.now)
 
     def holds_for(self, question: Question, instants: Mapping[int, int]) -> set[int]:
         """Return those for whom a condition holds, each asked as known at an instant of their own.
@@ -191,7 +200,7 @@ class LakeAsker:
                 ]
                 text = question.text_of(part)
                 found[one].append({"text": text, "holds": one in holding, "values": told})
-        self._warehouse.ask_everybody()
+        self._warehouse.ask_everybody(self.now)
         return found
 
     def people(self) -> int:

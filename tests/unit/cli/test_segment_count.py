@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tailorbird.base.time import parse_micros
 from tailorbird.bootstrap.lake import LakeAsker
 from tailorbird.cli.app import run
 from tailorbird.cli.output import OK, OUTSIDE, WRONG
@@ -58,6 +59,10 @@ def asked(
         ("any(order_completed)", "2026-01-05T11:24:00.000001Z", 1),
         # It happened, and was not known yet: its link came before it.
         ("any(order_completed)", "2026-01-05T11:24:00Z", 0),
+        # Who was not known yet belongs nowhere.
+        ("count(order_completed) < 3", "2026-01-01T00:00:00Z", 0),
+        ("none(order_refunded)", "2026-01-05T11:24:00.000001Z", 1),
+        ("not any(order_refunded)", "2026-02-01T00:00:00Z", PEOPLE),
     ],
 )
 def test_a_condition_is_counted_as_known_then(
@@ -67,6 +72,15 @@ def test_a_condition_is_counted_as_known_then(
     assert set(found) == {"size", "seconds", "estimate"}
     assert (found["size"], found["estimate"]) == (size, False)
     assert found["seconds"] > 0
+
+
+def test_days_count_those_who_were_known_then(
+    data: Path, shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = asked(capsys, "preview", "none(order_refunded)", shop, data, "--at", "2026-01-14")
+    assert found["size"] == found["people"] == PEOPLE
+    sizes = dict(found["days"])
+    assert sizes["2026-01-04"] == 0 < sizes["2026-01-06"] < sizes["2026-01-14"] == PEOPLE
 
 
 def test_a_preview_tells_who_where_and_how(
@@ -139,10 +153,10 @@ def test_what_takes_too_long_is_asked_of_a_sample(
             sampled[0] = one_in
             super().sample(min(one_in, 2))
 
-        def members(self, node: Any, question: Any, at: int | None = None) -> list[int]:
+        def members(self, node: Any, question: Any) -> list[int]:
             if sampled[0] == 1:
                 raise TooMuchError("the answer takes longer than was allowed")
-            return super().members(node, question, at)
+            return super().members(node, question)
 
     monkeypatch.setattr("tailorbird.bootstrap.preview.LakeAsker", Slow)
     monkeypatch.setattr("tailorbird.bootstrap.preview.SAMPLES", (1, 2))
@@ -160,7 +174,7 @@ def test_what_takes_too_long_is_asked_of_a_sample(
 
 
 def test_a_question_is_stopped_when_its_time_is_over(data: Path) -> None:
-    with closing(LakeAsker(data, 0)) as asker:
+    with closing(LakeAsker(data, parse_micros("2026-02-01T00:00:00Z"))) as asker:
         assert asker._warehouse is not None
         begun = time.monotonic()
         with pytest.raises(TooMuchError, match="longer than was allowed"), asker.within(0.2):

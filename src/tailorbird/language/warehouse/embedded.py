@@ -84,11 +84,15 @@ class Warehouse:
         """Close the connection."""
         self.connection.close()
 
-    def ask_everybody(self) -> None:
-        """Let those who are asked be all who have events or a profile."""
+    def ask_everybody(self, known_by: int | None = None) -> None:
+        """Let those who are asked be all who have events or a profile.
+
+        With an instant (microseconds UTC) only those of whom an event was known then.
+        """
+        known = f" WHERE known_at <= make_timestamp({known_by})" if known_by is not None else ""
         self.connection.execute(
             "CREATE OR REPLACE TEMP VIEW asked AS"
-            " SELECT profile_id FROM (SELECT profile_id FROM events"
+            f" SELECT profile_id FROM (SELECT profile_id FROM events{known}"
             " UNION SELECT profile_id FROM profiles) WHERE profile_id IS NOT NULL"
         )
 
