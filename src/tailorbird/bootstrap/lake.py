@@ -10,12 +10,13 @@ from pathlib import Path
 from threading import Timer
 
 from tailorbird.adapters.lake.parquet import write_survivors
-from tailorbird.bootstrap.lake_keeper import bring_up_lake, open_lake
+from tailorbird.bootstrap.lake_keeper import bring_up_lake, mend_lake, open_lake
 from tailorbird.bootstrap.stores import open_log
 from tailorbird.language import tree
 from tailorbird.language.plain import to_plain
 from tailorbird.language.warehouse.columns import quoted
 from tailorbird.language.warehouse.embedded import Warehouse
+from tailorbird.language.warehouse.errors import FilesError
 from tailorbird.language.warehouse.frame import Frame
 from tailorbird.language.warehouse.query import Query, members_query, value_query
 from tailorbird.services.backfill import survivors
@@ -38,10 +39,20 @@ class LakeAsker:
         self._data = data
         self.now = now
         self._things = ExitStack()
-        lake = bring_up_lake(data)
+        self._warehouse: Warehouse | None = None
+        self.mended: list[str] = []  # what was said of files that were found damaged
+        try:
+            self._open()
+        except FilesError:
+            self.mended = mend_lake(data)
+            if not self.mended:
+                raise
+            self._open()
+
+    def _open(self) -> None:
+        lake = bring_up_lake(self._data)
         self.since = lake.manifest().since
         self._files = lake.event_files()
-        self._warehouse: Warehouse | None = None
         if self._files:
             folder = Path(self._things.enter_context(tempfile.TemporaryDirectory()))
             self._warehouse = Warehouse(
@@ -53,7 +64,7 @@ class LakeAsker:
                 spill=str(folder),
             )
             self._things.callback(self._warehouse.close)
-            self._warehouse.ask_everybody(now)
+            self._warehouse.ask_everybody(self.now)
 
     def close(self) -> None:
         """Close what was opened."""

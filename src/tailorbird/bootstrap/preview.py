@@ -15,6 +15,7 @@ from pathlib import Path
 from tailorbird.base.problems import OperationalError
 from tailorbird.base.time import DAY, format_micros
 from tailorbird.bootstrap.lake import LakeAsker
+from tailorbird.bootstrap.lake_keeper import mend_lake
 from tailorbird.bootstrap.stores import (
     open_identity,
     open_ledger,
@@ -25,7 +26,7 @@ from tailorbird.bootstrap.unknown_names import unknown_names
 from tailorbird.delivery.decide import MARKETING, address_of
 from tailorbird.delivery.suppression import address_hash
 from tailorbird.events.event import partition_of
-from tailorbird.language.warehouse.errors import TooMuchError
+from tailorbird.language.warehouse.errors import FilesError, TooMuchError
 from tailorbird.ports.identity_store import IdentityStore
 from tailorbird.ports.state_store import StateStore
 from tailorbird.profiles.state import decode
@@ -63,11 +64,32 @@ def count(data: Path, question: Question, now: int, *, seconds: float = SECONDS)
         WarehouseError: a warehouse cannot be asked this.
         OperationalError: not even a sample can be asked in that time.
     """
+    return _of_whole_files(data, lambda: _count(data, question, now, seconds))
+
+
+def _count(data: Path, question: Question, now: int, seconds: float) -> Preview:
     with closing(LakeAsker(data, now)) as asker:
         found = Preview(size=0, seconds=0)
         _size(found, asker, question, seconds)
-        found.warnings = [*_of_the_size(found, seconds), *_of_history(asker, question, seconds)]
+        found.warnings = [
+            *asker.mended,
+            *_of_the_size(found, seconds),
+            *_of_history(asker, question, seconds),
+        ]
     return found
+
+
+def _of_whole_files(data: Path, ask: Callable[[], Preview]) -> Preview:
+    """Ask; where files of the lake are damaged inside, once more when they have been made again."""
+    try:
+        return ask()
+    except FilesError:
+        mended = mend_lake(data)
+        if not mended:
+            raise
+        found = ask()
+        found.warnings = [*mended, *found.warnings]
+        return found
 
 
 def preview(
@@ -86,6 +108,12 @@ def preview(
         WarehouseError: a warehouse cannot be asked this.
         OperationalError: not even a sample can be asked in that time.
     """
+    return _of_whole_files(data, lambda: _preview(data, question, workspace, now, seconds))
+
+
+def _preview(
+    data: Path, question: Question, workspace: Workspace, now: int, seconds: float
+) -> Preview:
     with ExitStack() as things:
         asker = things.enter_context(closing(LakeAsker(data, now)))
         identity = things.enter_context(closing(open_identity(data)))
@@ -108,6 +136,7 @@ def preview(
         _reach(found, data, states, members, workspace, now)
         found.capped *= one_in
         found.warnings = [
+            *asker.mended,
             *_of_the_size(found, seconds),
             *too_much,
             *_of_history(asker, question, seconds),

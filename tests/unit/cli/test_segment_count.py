@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import time
 from contextlib import closing
 from pathlib import Path
@@ -171,6 +172,32 @@ def test_what_takes_too_long_is_asked_of_a_sample(
     assert found["estimate"] is True
     assert found["funnel"][0][1] == found["size"] == found["people"]
     assert "counts are estimates from a sample" in found["warnings"][0]
+
+
+@pytest.mark.parametrize("damage", ["cut short", "garbage inside", "missing"])
+def test_a_damaged_file_is_made_again_and_told(
+    data: Path, shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str
+) -> None:
+    copy = tmp_path / "data"
+    shutil.copytree(data, copy)
+    asked(capsys, "count", "any(order_completed)", shop, copy)
+    file = sorted((copy / "lake").glob("date=*/*.parquet"))[0]
+    whole = file.read_bytes()
+    if damage == "missing":
+        file.unlink()
+    elif damage == "cut short":
+        file.write_bytes(whole[:-20])
+    else:
+        file.write_bytes(whole[:4] + bytes(len(whole) // 2) + whole[4 + len(whole) // 2 :])
+    text = "count(order_completed) >= 3"
+    words = ["--workspace", str(shop), "--data", str(copy), "--at", "2026-02-01T00:00:00Z"]
+    assert run(["segment", "count", text, *words, "--json"]) == OK
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["size"] == PEOPLE
+    assert "set aside in quarantine/, and made again from the log" in printed.err
+    found = asked(capsys, "preview", text, shop, copy, "--at", "2026-02-01T00:00:00Z")
+    assert found["size"] == PEOPLE
+    assert not any("quarantine" in one for one in found["warnings"])
 
 
 def test_a_question_is_stopped_when_its_time_is_over(data: Path) -> None:

@@ -18,7 +18,7 @@ from tailorbird.language.calendar import is_zone
 from tailorbird.language.values import Lapse, Moment, Value, from_json
 from tailorbird.language.warehouse import columns
 from tailorbird.language.warehouse.engines import DUCKDB
-from tailorbird.language.warehouse.errors import TooMuchError, WarehouseError
+from tailorbird.language.warehouse.errors import FilesError, TooMuchError, WarehouseError
 from tailorbird.language.warehouse.query import Query
 
 _PROFILES = {
@@ -155,9 +155,16 @@ class Warehouse:
         except duckdb.InvalidInputException as error:
             if "JSON" in str(error):
                 raise _unreadable(error) from error
-            raise WarehouseError(str(error).split("tailorbird: ")[-1]) from error
-        except duckdb.IOException as error:
-            raise WarehouseError(f"cannot read the files: {_first_line(error)}") from error
+            if "tailorbird: " in str(error):
+                raise WarehouseError(str(error).split("tailorbird: ")[-1]) from error
+            raise FilesError(f"cannot read the files: {_first_line(error)}") from error
+        except (duckdb.IOException, duckdb.SerializationException) as error:
+            raise FilesError(f"cannot read the files: {_first_line(error)}") from error
+        except duckdb.Error as error:
+            # What Parquet's own reader finds has no class of its own.
+            if type(error) is not duckdb.Error:
+                raise
+            raise FilesError(f"cannot read the files: {_first_line(error)}") from error
 
     def _open_events(
         self, path: str | Sequence[str], merges: str | None, only: Collection[str] | None
@@ -222,7 +229,7 @@ class Warehouse:
         try:
             described = self.connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
         except duckdb.Error as error:
-            raise WarehouseError(f"cannot read {place}: {_first_line(error)}") from error
+            raise FilesError(f"cannot read {place}: {_first_line(error)}") from error
         return {row[0]: row[1] for row in described}
 
     def _names_as_sent(self, source: str, name: str) -> dict[str, str]:
