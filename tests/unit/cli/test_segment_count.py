@@ -141,6 +141,18 @@ def test_who_nearly_belongs_comes_first(
     assert all(one["conditions"][0]["values"][0]["text"] == value for one in found["near_misses"])
 
 
+@pytest.mark.parametrize("word", ["count", "preview"])
+def test_a_condition_that_contradicts_itself_is_told(
+    data: Path, shop: Path, capsys: pytest.CaptureFixture[str], word: str
+) -> None:
+    text = "count(order_completed) > 5 and count(order_completed) < 3"
+    words = ["segment", word, text, "--workspace", str(shop), "--data", str(data)]
+    assert run(words) == OK
+    assert "this can never hold together with `count(order_completed) > 5`" in (
+        capsys.readouterr().err
+    )
+
+
 def test_what_takes_too_long_is_asked_of_a_sample(
     data: Path,
     shop: Path,
