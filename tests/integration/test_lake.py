@@ -189,6 +189,44 @@ def test_days_past_keeping_are_dropped_and_a_question_says_so(host: Host) -> Non
     assert sum(one.kind == EVENT for one in log_of(host)) == 300
 
 
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        ("count(vieved) > 0", ["no event vieved ever came; did you mean viewed?"]),
+        ("sum(viewed.numbr) > 0", ["no viewed ever had numbr; did you mean number?"]),
+        (
+            "any(viewed.items where properties.skuu = 'a')",
+            ["no viewed ever had items.skuu; did you mean items.sku?"],
+        ),
+        ("most(viewed by colour) > 3", ["no viewed ever had colour"]),
+        (
+            "traits.citi = 'Rome' and context.device.type = 'mobile'",
+            [
+                "nobody ever had traits.citi; did you mean city?",
+                "nobody ever had context.device.type",
+            ],
+        ),
+        ("any(viewed where properties.number > 1 and context.ip = '::1')", []),
+        # It is on none of the events that are read for names.
+        ("sum(viewed.late) > 0 and traits.city = 'Rome'", []),
+    ],
+)
+def test_names_that_never_came_are_told_with_the_nearest(
+    condition: str, said: list[str], host: Host
+) -> None:
+    host.start("writer")
+    host.call(lambda writer: writer.set_now(NOON))
+    seen = {"number": 3, "items": [{"sku": "a"}], "nothing": None}
+    drafts = [
+        event_draft("viewed", f"m{one}", NOON - DAY + one, "u", None, seen) for one in range(600)
+    ]
+    drafts.append(event_draft("viewed", "last", NOON - 1, "u", None, {"late": 1}))
+    drafts.append(event_draft("identified", "who", NOON - 1, "u", None, {"city": "Rome"}))
+    host.call(lambda writer: writer.write(drafts))
+    question = question_of(condition, Workspace(version="v1"))
+    assert count(host.data, question, NOON + 60_000_000).warnings == said
+
+
 def test_a_folder_left_behind_is_removed_though_the_lake_is_kept_elsewhere(tmp_path: Path) -> None:
     with closing(bootstrap.open_control(tmp_path)) as control:
         (tmp_path / "lake").mkdir()

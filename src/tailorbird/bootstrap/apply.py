@@ -10,6 +10,8 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+from tailorbird.adapters.sqlite.connection import StorageProblem
+from tailorbird.adapters.sqlite.ownership import Ownership
 from tailorbird.base.problems import OperationalError
 from tailorbird.bootstrap.filling import preparer
 from tailorbird.bootstrap.local_host import local_host
@@ -58,10 +60,11 @@ def apply_plan(
 
     Raises:
         PlanIsOld: another version is live by now, or the plan would promise something else.
-        OperationalError: the log does not take it, or engines have not come to it in time.
-        StorageProblem: somebody else is applying, or a server runs that does not answer.
+        OperationalError: the log does not take it, engines have not come to it in time, or somebody
+            else was applying for so long.
+        StorageProblem: a server runs that does not answer.
     """
-    with closing(own(data, PUBLISHER)), closing(open_control(data)) as control:
+    with closing(_in_turn(data, seconds)), closing(open_control(data)) as control:
         live = control.get(LIVE_VERSION)
         if live != plan["base"]:
             raise PlanIsOld(
@@ -82,6 +85,22 @@ def apply_plan(
         name: {"promised": one["after"], "now": sizes[name]}
         for name, one in plan["segments"].items()
     }
+
+
+def _in_turn(data: Path, seconds: float) -> Ownership:
+    """Wait until nobody else publishes: what they changed is looked at then, and told."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            return own(data, PUBLISHER)
+        except StorageProblem as problem:
+            if time.monotonic() > until:
+                raise OperationalError(
+                    f"somebody else has been changing what is live in {data} for {seconds:g}"
+                    " seconds; apply again when they are done: it tells what they changed",
+                    is_retry_safe=True,
+                ) from problem
+        time.sleep(_LOOK_SECONDS)
 
 
 async def _publish(data: Path, files: Mapping[str, str], seconds: float) -> str | None:

@@ -10,13 +10,13 @@ from pathlib import Path
 from threading import Timer
 
 from tailorbird.adapters.lake.parquet import write_survivors
-from tailorbird.base.names import nearest
-from tailorbird.bootstrap.lake_keeper import bring_up_lake, open_lake
+from tailorbird.bootstrap.lake_keeper import bring_up_lake, mend_lake, open_lake
 from tailorbird.bootstrap.stores import open_log
 from tailorbird.language import tree
 from tailorbird.language.plain import to_plain
-from tailorbird.language.walk import nodes
+from tailorbird.language.warehouse.columns import quoted
 from tailorbird.language.warehouse.embedded import Warehouse
+from tailorbird.language.warehouse.errors import FilesError
 from tailorbird.language.warehouse.frame import Frame
 from tailorbird.language.warehouse.query import Query, members_query, value_query
 from tailorbird.services.backfill import survivors
@@ -27,6 +27,8 @@ __all__ = ["LakeAsker", "bring_up_lake", "open_lake"]
 # What DuckDB takes of the memory that is free, and at least in bytes.
 _MEMORY_SHARE = 0.5
 _MEMORY_MIN = 256 << 20
+# Events that are read to learn which names they have.
+_EXAMPLES = 500
 
 
 class LakeAsker:
@@ -37,10 +39,20 @@ class LakeAsker:
         self._data = data
         self.now = now
         self._things = ExitStack()
-        lake = bring_up_lake(data)
+        self._warehouse: Warehouse | None = None
+        self.mended: list[str] = []  # what was said of files that were found damaged
+        try:
+            self._open()
+        except FilesError:
+            self.mended = mend_lake(data)
+            if not self.mended:
+                raise
+            self._open()
+
+    def _open(self) -> None:
+        lake = bring_up_lake(self._data)
         self.since = lake.manifest().since
         self._files = lake.event_files()
-        self._warehouse: Warehouse | None = None
         if self._files:
             folder = Path(self._things.enter_context(tempfile.TemporaryDirectory()))
             self._warehouse = Warehouse(
@@ -52,7 +64,7 @@ class LakeAsker:
                 spill=str(folder),
             )
             self._things.callback(self._warehouse.close)
-            self._warehouse.ask_everybody()
+            self._warehouse.ask_everybody(self.now)
 
     def close(self) -> None:
         """Close what was opened."""
@@ -81,7 +93,7 @@ class LakeAsker:
         if self._warehouse is not None:
             self._warehouse.sample(one_in)
 
-    def members(self, node: tree.Node, question: Question, at: int | None = None) -> list[int]:
+    def members(self, node: tree.Node, question: Question) -> list[int]:
         """Return the profile ids of those for whom a condition holds.
 
         Raises:
@@ -89,14 +101,23 @@ class LakeAsker:
         """
         if self._warehouse is None:
             return []
-        rows = self._warehouse.rows(self._members_query(node, question, at).text())
+        rows = self._warehouse.rows(self._members_query(node, question).text())
         return sorted(row[0] for row in rows)
 
     def count(self, node: tree.Node, question: Question, at: int | None = None) -> int:
-        """Return for how many people a condition holds; raises as `members` does."""
+        """Return for how many of the people known then a condition holds.
+
+        Raises:
+            WarehouseError: as of `members`.
+        """
         if self._warehouse is None:
             return 0
-        return self._warehouse.count(self._members_query(node, question, at))
+        if at is not None:
+            self._warehouse.ask_everybody(at)
+        try:
+            return self._warehouse.count(self._members_query(node, question, at))
+        finally:
+            self._warehouse.ask_everybody(self.now)
 
     def holds_for(self, question: Question, instants: Mapping[int, int]) -> set[int]:
         """Return those for whom a condition holds, each asked as known at an instant of their own.
@@ -190,7 +211,7 @@ class LakeAsker:
                 ]
                 text = question.text_of(part)
                 found[one].append({"text": text, "holds": one in holding, "values": told})
-        self._warehouse.ask_everybody()
+        self._warehouse.ask_everybody(self.now)
         return found
 
     def people(self) -> int:
@@ -199,18 +220,19 @@ class LakeAsker:
             return 0
         return int(self._warehouse.rows("SELECT count(*) FROM asked")[0][0])
 
-    def unknown_events(self, node: tree.Node) -> list[str]:
-        """Return warnings about events that never came, with the nearest that did."""
+    def events(self) -> set[str]:
+        """Return the names of all events that ever came."""
+        if self._warehouse is None:
+            return set()
+        return {row[0] for row in self._warehouse.rows("SELECT DISTINCT event FROM events")}
+
+    def examples(self, column: str, event: str | None = None) -> list[str | None]:
+        """Return `properties` or `context` (JSON) of some events, of a name or of any."""
         if self._warehouse is None:
             return []
-        known = {row[0] for row in self._warehouse.rows("SELECT DISTINCT event FROM events")}
-        asked = {one.event for one in nodes(node) if isinstance(one, tree.Selector)}
-        found = []
-        for name in sorted(asked - known):
-            close = nearest(name, sorted(known))
-            meant = f"; did you mean {close}?" if close else ""
-            found.append(f"no event {name} ever came{meant}")
-        return found
+        named = f" WHERE event = {quoted(event)}" if event is not None else ""
+        rows = self._warehouse.rows(f"SELECT {column} FROM events{named} LIMIT {_EXAMPLES}")
+        return [row[0] for row in rows]
 
     def _frame(self, at: int | None = None) -> Frame:
         assert self._warehouse is not None

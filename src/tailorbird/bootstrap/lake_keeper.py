@@ -97,6 +97,20 @@ def bring_up_lake(data: Path, tell: Callable[[int], None] = lambda offset: None)
     return lake
 
 
+def mend_lake(data: Path) -> list[str]:
+    """Set files aside that cannot be read and make them again from the log; return what was said.
+
+    Raises:
+        StorageProblem: somebody else is at it for too long.
+        OperationalError: the lake cannot be written.
+    """
+    with _alone(data):
+        said = open_lake(data).check()
+    if said:
+        bring_up_lake(data)
+    return [f"{one}, and made again from the log" for one in said]
+
+
 def add_to_lake(data: Path, log: EventLog, lake: ParquetLake) -> int:
     """Make one addition, and one file of many; return how many records were added."""
     with _alone(data):

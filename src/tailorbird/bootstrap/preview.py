@@ -15,16 +15,18 @@ from pathlib import Path
 from tailorbird.base.problems import OperationalError
 from tailorbird.base.time import DAY, format_micros
 from tailorbird.bootstrap.lake import LakeAsker
+from tailorbird.bootstrap.lake_keeper import mend_lake
 from tailorbird.bootstrap.stores import (
     open_identity,
     open_ledger,
     open_state,
     open_suppression,
 )
+from tailorbird.bootstrap.unknown_names import unknown_names
 from tailorbird.delivery.decide import MARKETING, address_of
 from tailorbird.delivery.suppression import address_hash
 from tailorbird.events.event import partition_of
-from tailorbird.language.warehouse.errors import TooMuchError
+from tailorbird.language.warehouse.errors import FilesError, TooMuchError
 from tailorbird.ports.identity_store import IdentityStore
 from tailorbird.ports.state_store import StateStore
 from tailorbird.profiles.state import decode
@@ -62,11 +64,32 @@ def count(data: Path, question: Question, now: int, *, seconds: float = SECONDS)
         WarehouseError: a warehouse cannot be asked this.
         OperationalError: not even a sample can be asked in that time.
     """
+    return _of_whole_files(data, lambda: _count(data, question, now, seconds))
+
+
+def _count(data: Path, question: Question, now: int, seconds: float) -> Preview:
     with closing(LakeAsker(data, now)) as asker:
         found = Preview(size=0, seconds=0)
         _size(found, asker, question, seconds)
-        found.warnings = [*_of_the_size(found, seconds), *_of_history(asker, question)]
+        found.warnings = [
+            *asker.mended,
+            *_of_the_size(found, seconds),
+            *_of_history(asker, question, seconds),
+        ]
     return found
+
+
+def _of_whole_files(data: Path, ask: Callable[[], Preview]) -> Preview:
+    """Ask; where files of the lake are damaged inside, once more when they have been made again."""
+    try:
+        return ask()
+    except FilesError:
+        mended = mend_lake(data)
+        if not mended:
+            raise
+        found = ask()
+        found.warnings = [*mended, *found.warnings]
+        return found
 
 
 def preview(
@@ -85,6 +108,12 @@ def preview(
         WarehouseError: a warehouse cannot be asked this.
         OperationalError: not even a sample can be asked in that time.
     """
+    return _of_whole_files(data, lambda: _preview(data, question, workspace, now, seconds))
+
+
+def _preview(
+    data: Path, question: Question, workspace: Workspace, now: int, seconds: float
+) -> Preview:
     with ExitStack() as things:
         asker = things.enter_context(closing(LakeAsker(data, now)))
         identity = things.enter_context(closing(open_identity(data)))
@@ -107,9 +136,10 @@ def preview(
         _reach(found, data, states, members, workspace, now)
         found.capped *= one_in
         found.warnings = [
+            *asker.mended,
             *_of_the_size(found, seconds),
             *too_much,
-            *_of_history(asker, question),
+            *_of_history(asker, question, seconds),
             *warnings_of(found, sizes),
         ]
     return found
@@ -154,11 +184,11 @@ def _of_the_size(found: Preview, seconds: float) -> list[str]:
     return [f"{told}: counts are estimates from a sample, the size is right within {found.error:,}"]
 
 
-def _of_history(asker: LakeAsker, question: Question) -> list[str]:
+def _of_history(asker: LakeAsker, question: Question, seconds: float) -> list[str]:
     asker.sample(1)
     return [
         *question.warnings,
-        *asker.unknown_events(question.node),
+        *unknown_names(asker, question, seconds),
         *beyond(question.node, asker.since, asker.now),
     ]
 

@@ -116,6 +116,20 @@ def run(arguments: Sequence[str]) -> int:
         # The reader of our output, such as `head`, has gone: nothing is left to tell.
         sys.stderr.close()
         return output.OK
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        output.complain(f"{place}{error.strerror or error}", "Is it there, and may you write it?")
+        return output.OUTSIDE
+    except Exception as error:
+        # Who touched no data has not loaded it.
+        sqlite = sys.modules.get("sqlite3")
+        if sqlite is None or not isinstance(error, sqlite.Error):
+            raise
+        output.complain(
+            f"a file of the data folder is damaged: {error}",
+            "`tailorbird doctor --data DIR` tells which; restore it from a backup.",
+        )
+        return output.OUTSIDE
     return result if isinstance(result, int) else output.OK
 
 

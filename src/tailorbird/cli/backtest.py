@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 from rich.progress import BarColumn, Progress, TextColumn
 
 from tailorbird import bootstrap
@@ -33,7 +34,7 @@ def backtest(
     workspace: Path = Path(),
     data: Path = Path("data"),
     html: Path | None = None,
-    processes: int | None = None,
+    processes: Annotated[int | None, Parameter(validator=Number(gte=1, lte=1_024))] = None,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
     """Live the history of a data folder again by the definitions of a workspace folder.
@@ -65,6 +66,8 @@ def backtest(
     definitions, files = _definitions(workspace)
     timezone = definitions.settings.timezone
     first, after = _period(begin, end, timezone)
+    if html is not None and not html.parent.is_dir():
+        raise Failure(f"there is no folder {html.parent}", "Make it first.", code=OUTSIDE)
     if not (data / "log").is_dir():
         raise Failure(
             f"{data} is no data folder of a server",

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import yaml
 from cyclopts import App, Parameter
+from cyclopts.validators import Number
 from rich.text import Text
 
 from tailorbird import bootstrap
@@ -83,8 +84,8 @@ def list_letters(
     chosen: Chosen | None = None,
     data: Path = Data,
     each: Annotated[bool, Parameter(negative="")] = False,
-    limit: int = 50,
-    after: int = 0,
+    limit: Annotated[int, Parameter(validator=Number(gte=1))] = 50,
+    after: Annotated[int, Parameter(validator=Number(gte=0))] = 0,
     as_json: Json = False,
 ) -> int:
     """List refused items in groups of one reason, or each of them.

@@ -95,7 +95,9 @@ def _definitions(paths: tuple[Path, ...]) -> list[Path]:
 
 
 def _is_definition(file: Path) -> bool:
-    return file.suffix in (".yaml", ".yml") and file.resolve().parent.name in FOLDERS
+    # A link that leads round in a circle is no file, and cannot be followed either.
+    is_named = file.suffix in (".yaml", ".yml") and file.is_file()
+    return is_named and file.resolve().parent.name in FOLDERS
 
 
 def _format_file(file: Path, *, check: bool) -> tuple[bool, list[Problem]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from tailorbird import bootstrap
 from tailorbird.bootstrap.definitions import workspace_loader
@@ -24,6 +25,7 @@ from tailorbird.services.publish import Publisher
 from tailorbird.services.replay import differences, replay_engine
 
 T = TypeVar("T")
+Batch = Annotated[int, Parameter(validator=Number(gte=1))]
 
 _SHOWN_MAX = 20
 
@@ -31,7 +33,7 @@ _SHOWN_MAX = 20
 def replay(
     *,
     data: Path = Path("data"),
-    batch: int = RECORDS_PER_COMMIT,
+    batch: Batch = RECORDS_PER_COMMIT,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
     """Reduce the log again, as lived, and compare with the state: byte by byte.
@@ -79,7 +81,7 @@ def replay(
     return output.OK
 
 
-def rebuild(*, data: Path = Path("data"), batch: int = RECORDS_PER_COMMIT) -> int:
+def rebuild(*, data: Path = Path("data"), batch: Batch = RECORDS_PER_COMMIT) -> int:
     """Make the state anew from the log, as lived, and put it in the old one's place.
 
     The server must be stopped. The old state is kept as `state.before` until the next rebuild. No

@@ -147,7 +147,13 @@ def _first_rows(table: Table) -> list[dict[str, Any]]:
 def _mapping_of(table: Table, path: str, text: str, kind: str) -> ImportMapping:
     if text:
         return read_mapping(path, text, table.columns)
-    suggested = suggest(table, _first_rows(table), kind)
+    first = _first_rows(table)
+    if not first:
+        raise output.Failure(
+            f"{table.name} has no row that can be read, to tell the meaning of columns from",
+            "Is it the right file? With a `--mapping FILE` an empty one brings nothing.",
+        )
+    suggested = suggest(table, first, kind)
     try:
         return read_mapping("suggested mapping", suggested, table.columns)
     except ProblemsError as problem:

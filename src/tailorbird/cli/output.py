@@ -30,9 +30,15 @@ class Failure(Exception):
         self.code = code
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        # `head` has read enough: no failure, which rich would make of it.
+        raise BrokenPipeError
+
+
 def console() -> Console:
     """Return the console for people; colours only where it is a terminal."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    return _Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
 def write_json(data: Any) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 from rich.console import Console
 
 from tailorbird import bootstrap
@@ -28,6 +29,9 @@ from tailorbird.services.plan import keep_plan, kept_plan
 from tailorbird.services.publish import checked_workspace, lived_versions, waits_for_apply
 from tailorbird.workspace.former import own_files
 
+# Ten years of messages.
+DAYS_MAX = 3_660
+
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 
 
@@ -35,7 +39,7 @@ def plan(
     *,
     workspace: Path = Path(),
     data: Path = Path("data"),
-    days: int = 14,
+    days: Annotated[int, Parameter(validator=Number(gte=0, lte=DAYS_MAX))] = 14,
     text: Annotated[bool, Parameter(negative="")] = False,
     as_json: Json = False,
 ) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import Enum
 from itertools import islice
 from typing import Any
@@ -74,7 +75,7 @@ class Refusal:
 
 def excerpt(value: Any) -> str:
     """Return a value as short printable text."""
-    text = value if isinstance(value, str) else _as_json(value)
+    text = str(value) if isinstance(value, str | Decimal) else _as_json(value)
     text = "".join(c if c.isprintable() else "\ufffd" for c in text[: _EXCERPT_MAX + 1])
     return text if len(text) <= _EXCERPT_MAX else text[: _EXCERPT_MAX - 1] + "…"
 

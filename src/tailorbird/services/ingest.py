@@ -138,6 +138,17 @@ class Ingest:
             body.batch, are_plain, None, body, source, ip, agent, is_single=False
         )
 
+    def refuse_large(self, call: str, length: str, begun: bytes | None) -> Answered:
+        """Refuse a request of which no more than the beginning was read, and keep that.
+
+        `length` is what the request says of itself; `begun` is None where nothing is to be kept.
+        """
+        detail = f"the request is larger than {REQUEST_BYTES_MAX:,} bytes"
+        refusal = Refusal(Rule.TOO_LARGE, "body", length, detail)
+        if begun is None:
+            return Answered(413, {"error": refusal.to_json()})
+        return self._refuse_all(refusal, begun, call, "http")
+
     async def _take(
         self,
         items: Sequence[msgspec.Raw],

@@ -36,7 +36,8 @@ def export_some(log: EventLog, lake: Lake) -> int:
 
     An erasure takes what came before it out of the lake again, before the lake's offset passes it.
     """
-    size, after = 0, lake.offset()
+    begin = after = lake.offset()
+    size = 0
     events: list[LakeEvent] = []
     records: list[LakeRecord] = []
     erased: dict[int, int] = {}
@@ -59,6 +60,9 @@ def export_some(log: EventLog, lake: Lake) -> int:
         return 0
     for profile_id, until in erased.items():
         lake.forget({profile_id}, until)
+    if lake.offset() != begin:
+        # A file was damaged, so that the lake went back: what it held is to be read again first.
+        return export_some(log, lake)
     lake.add(_without(events, erased), _without(records, erased), after)
     return count
 

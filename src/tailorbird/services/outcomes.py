@@ -30,6 +30,15 @@ def settle(message: Message, status: str, reason: str, now: int) -> None:
     message.status, message.reason, message.finished_at = status, reason, now
 
 
+def settle_without_profile(message: Message, missing: str, now: int, *, has_expired: bool) -> None:
+    """Settle a message whose person is not to be found, for the reason given."""
+    if has_expired:
+        # Whether they will be there again is not asked: their engine may have fallen back.
+        settle(message, standing.EXPIRED, f"it was due too long ago, and {missing}", now)
+    else:
+        settle(message, standing.FAILED, missing, now)
+
+
 def note(message: Message, answer: HandOverResult, now: int, resends_max: int = 0) -> None:
     """Give a message the standing that the server's answer means. May be repeated.
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from tailorbird.base.numbers import unscaled
 from tailorbird.base.time import parse_micros
 from tailorbird.language import tree
+from tailorbird.language.doubts import find_doubts
 from tailorbird.language.errors import ExpressionError
 from tailorbird.language.oracle import Person
 from tailorbird.language.parser import parse
@@ -164,7 +165,8 @@ def question_of(text: str, workspace: Workspace) -> Question:
         interests=interests,
         lists=workspace.lists,
     )
-    warnings = tuple(f"{one.message}. {one.mend}".strip() for one in problems)
+    doubts = [*problems, *find_doubts(node, text, segments)]
+    warnings = tuple(f"{one.message}. {one.mend}".strip() for one in doubts)
     return Question(text=text, node=node, given=given, warnings=warnings)
 
 

@@ -32,7 +32,6 @@ from tailorbird.delivery.decide import (
     decide,
 )
 from tailorbird.delivery.suppression import address_hash
-from tailorbird.events.event import partition_of
 from tailorbird.journeys.effects import SendMessage
 from tailorbird.ports import ledger as standing
 from tailorbird.ports.clock import Clock
@@ -52,19 +51,24 @@ from tailorbird.ports.mail_sender import (
 )
 from tailorbird.ports.state_store import StateStore
 from tailorbird.ports.suppression_store import SuppressionStore
-from tailorbird.profiles.state import decode
 from tailorbird.reducer.reducer import Reducer
 from tailorbird.services.compose import compose
 from tailorbird.services.erase import erase_in_ledger
 from tailorbird.services.intents import intent_of
 from tailorbird.services.made_up import made_up_base
 from tailorbird.services.message_record import (
-    ReadProfile,
     considered,
     encode_record,
     pack_parts,
 )
-from tailorbird.services.outcomes import RESENDS_MAX, note, outcome_draft, settle
+from tailorbird.services.outcomes import (
+    RESENDS_MAX,
+    note,
+    outcome_draft,
+    settle,
+    settle_without_profile,
+)
+from tailorbird.services.person import read_person
 from tailorbird.workspace.definitions import TemplateDefinition, Workspace, WorkspaceSettings
 
 ROUND_MAX = 200
@@ -72,7 +76,6 @@ HANDING_OVER_MAX = 10  # as many as the sender has connections
 # How often a server that cannot be reached is asked again.
 PROBE_SECONDS_MIN = 5
 PROBE_SECONDS_MAX = 300
-_REDIRECTS_MAX = 20
 # A profile that has not come as far as its effect, after a fall-back, is read again then.
 _STALE_SECONDS = 1
 # How long a message waits for a merge that is under way. Longer means that something is wrong:
@@ -312,7 +315,7 @@ class Delivery:
             return None
         # From the one who began the run, not from whom they were merged into when this was tried
         # before: that one's engine may have fallen back behind the merge.
-        read, is_whole = self._profile(effect.profile_id)
+        read, is_whole = read_person(self._states, self._offsets, effect.profile_id)
         waits_until = message.created_at + _MERGE_SECONDS_MAX * MICROSECONDS
         if not is_whole and (now < waits_until or (read is None and now <= effect.expires_at)):
             # Due still, but behind all others: a simulated clock may stand until it is sent.
@@ -323,11 +326,7 @@ class Delivery:
         workspace = reducer.workspace
         if read is None:
             missing = "the profile does not exist any more" if is_whole else _MERGING
-            if now <= effect.expires_at:
-                settle(message, standing.FAILED, missing, now)
-            else:
-                # Whether it will be there again is not asked: the engine may have fallen back.
-                settle(message, standing.EXPIRED, f"it was due too long ago, and {missing}", now)
+            settle_without_profile(message, missing, now, has_expired=now > effect.expires_at)
             return None
         message.profile_id = read.state.profile_id
         profile = reducer.snapshot(read.state, now)
@@ -390,28 +389,6 @@ class Delivery:
             made = self._ledger.rendering(key) or made_up_base(template, reducer)
             base = self._bases[key] = self._ledger.rendering(key, made)
         return base
-
-    def _profile(self, profile_id: int) -> tuple[ReadProfile | None, bool]:
-        """Return who a profile is by now, and whether all that is known of the person is in it.
-
-        Between the records of a merge a winner lacks what the loser knew, an address or a
-        withdrawn consent; and its engine may not have come to the merge yet.
-        """
-        merged_at = 0
-        for _ in range(_REDIRECTS_MAX):
-            index = partition_of(profile_id) % len(self._states)
-            found = self._states[index].profiles([profile_id])
-            if not found:
-                return None, not merged_at
-            state = decode(found[profile_id])
-            if not state.merged_into:
-                read = ReadProfile(data=found[profile_id], offset=self._offsets[index], state=state)
-                is_awaiting = state.expected or state.waiting_for or state.parked
-                return read, not is_awaiting and state.updated_at >= merged_at
-            if state.updated_at < merged_at:
-                return None, False
-            profile_id, merged_at = state.merged_into, state.updated_at
-        return None, True
 
     def _write(
         self,

@@ -25,7 +25,11 @@ DISCARDED_BYTES_MAX = 8_000_000
 
 
 class BodyTooLarge(Exception):
-    """A request body beyond the limit."""
+    """A request body beyond the limit; `begun` is as much of it as is taken, and a byte."""
+
+    def __init__(self, begun: bytes) -> None:
+        super().__init__()
+        self.begun = begun
 
 
 class Disconnected(Exception):
@@ -41,8 +45,7 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     """
     length = header(scope, b"content-length")
     if length is not None and _is_above(length, limit):
-        await discard(receive)
-        raise BodyTooLarge
+        raise BodyTooLarge(await discard(receive, limit + 1))
     # What was announced is all: to be told so costs as much as a small body.
     whole = int(length) if length is not None and length.isascii() and length.isdigit() else -1
     chunks: list[bytes] = []
@@ -53,23 +56,28 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
             raise Disconnected
         chunk = message.get("body", b"")
         size += len(chunk)
+        chunks.append(chunk)
         if size > limit:
             if message.get("more_body", False):
                 await discard(receive)
-            raise BodyTooLarge
-        chunks.append(chunk)
+            raise BodyTooLarge(b"".join(chunks)[: limit + 1])
         if size == whole or not message.get("more_body", False):
             break
     return b"".join(chunks)
 
 
-async def discard(receive: Receive) -> None:
+async def discard(receive: Receive, keep: int = 0) -> bytes:
+    """Take a body that is not wanted, within a limit; return its first `keep` bytes."""
+    begun = bytearray()
     size = 0
     while size <= DISCARDED_BYTES_MAX:
         message = await receive()
-        size += len(message.get("body", b""))
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        begun += chunk[: keep - len(begun)]
         if message["type"] == "http.disconnect" or not message.get("more_body", False):
-            return
+            break
+    return bytes(begun)
 
 
 def _is_above(length: str, limit: int) -> bool:

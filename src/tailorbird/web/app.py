@@ -115,7 +115,8 @@ class WebApp:
         try:
             reply = await self._parts.collect.reply(call, scope, receive)
         except Disconnected:
-            return 499  # nobody is there to read an answer; counted under the usual number
+            await answer(send, *_cut_short(request_id))
+            return 499
         except Exception as problem:  # noqa: BLE001  # the outermost loop of a request
             _report(problem, request_id)
             reply = _fault(request_id)
@@ -149,7 +150,9 @@ class WebApp:
             else:
                 await self._refuse_path(scope, watched)
         except Disconnected:
-            status = 499
+            if not status:
+                await answer(watched, *_cut_short(request_id))
+            status = 499  # most have gone; counted under the usual number
         except Exception as problem:  # noqa: BLE001  # the outermost loop of a request
             _report(problem, request_id)
             if not status:
@@ -292,6 +295,18 @@ def _escape(scope: Scope) -> bool:
         # Ids may hold slashes: they reach the framework encoded, and `get_profile` decodes them.
         scope["path"] = raw.partition(b"?")[0].decode()
     return True
+
+
+def _cut_short(request_id: str) -> Reply:
+    # Whoever went away reads nothing; whoever only broke the protocol is told.
+    error = {
+        "field": "body",
+        "value": "",
+        "rule": "cut_short",
+        "message": "the request ended before its body did; nothing of it was stored",
+        "mend": "Send the whole body, with its right length or in whole chunks.",
+    }
+    return json_reply(400, {"error": error, "request_id": request_id})
 
 
 def _fault(request_id: str) -> Reply:

@@ -10,7 +10,6 @@ from ipaddress import ip_address
 from urllib.parse import parse_qs
 
 from tailorbird.events.decode import REQUEST_BYTES_MAX
-from tailorbird.events.refusal import MENDS, Rule
 from tailorbird.events.standardise.agents import is_browser
 from tailorbird.services.ingest import RETRY_AFTER_SECONDS, Answered, Ingest
 from tailorbird.services.room import Room
@@ -128,18 +127,16 @@ class Collect:
         request_id: str,
         headers: tuple[tuple[bytes, bytes], ...],
     ) -> Reply:
+        key = key_of(scope)
         try:
             body = await read_body(scope, receive, REQUEST_BYTES_MAX)
-        except BodyTooLarge:
-            error = {
-                "field": "body",
-                "value": header(scope, b"content-length") or "more than the limit",
-                "rule": Rule.TOO_LARGE.value,
-                "message": f"the request is larger than {REQUEST_BYTES_MAX:,} bytes",
-                "mend": MENDS[Rule.TOO_LARGE],
-            }
-            return json_reply(413, {"error": error, "request_id": request_id}, headers)
-        key = key_of(scope)
+        except BodyTooLarge as large:
+            length = header(scope, b"content-length") or "more than the limit"
+            # A key that stands in the body cannot be read: what nobody vouches for is not kept.
+            begun = large.begun if self._may_write(key, None) else None
+            answered = self._ingest.refuse_large(call, length, begun)
+            self._measures.collected(call, answered)
+            return _reply(answered, request_id, headers)
         answered = await self._ingest.call(
             call,
             body,

@@ -9,6 +9,7 @@ import sqlite3
 import structlog
 
 from tailorbird.adapters.socket.server import WriterServer
+from tailorbird.adapters.sqlite.connection import StorageProblem
 from tailorbird.base.problems import OperationalError
 from tailorbird.services.erase import Eraser
 
@@ -35,7 +36,7 @@ async def _work(server: WriterServer, eraser: Eraser, erasure_id: str) -> None:
 
     try:
         await server.between_commits(act)
-    except (OperationalError, sqlite3.Error) as problem:
+    except (OperationalError, StorageProblem, sqlite3.Error) as problem:
         _log.warning("erasure_waits", erasure=erasure_id, reason=str(problem))
     if done:
         _log.info("erased", erasure=erasure_id)

@@ -27,29 +27,34 @@ class Source:
         length: int = 1,
         is_warning: bool = False,
     ) -> None:
-        """Note a problem at an offset in characters into the text; None is the whole file."""
+        """Note a problem at an offset in characters into the text; None is the whole file.
+
+        What was noted already is not noted again: a key may be asked for more than once.
+        """
+        found = self._problem(message, mend, offset, length, is_warning=is_warning)
+        if found not in self.problems:
+            self.problems.append(found)
+
+    def _problem(
+        self, message: str, mend: str, offset: int | None, length: int, *, is_warning: bool
+    ) -> Problem:
         severity = "warning" if is_warning else "error"
         if offset is None:
-            self.problems.append(
-                Problem(message=message, mend=mend, file=self.path, severity=severity)
-            )
-            return
+            return Problem(message=message, mend=mend, file=self.path, severity=severity)
         offset = max(0, min(offset, len(self.text)))
         start = self.text.rfind("\n", 0, offset) + 1
         end = self.text.find("\n", offset)
         excerpt = self.text[start : end if end >= 0 else len(self.text)]
         column = offset - start + 1
-        self.problems.append(
-            Problem(
-                message=message,
-                mend=mend,
-                file=self.path,
-                line=self.text.count("\n", 0, offset) + 1,
-                column=column,
-                length=max(1, min(length, len(excerpt) - column + 1)),
-                excerpt=excerpt,
-                severity=severity,
-            )
+        return Problem(
+            message=message,
+            mend=mend,
+            file=self.path,
+            line=self.text.count("\n", 0, offset) + 1,
+            column=column,
+            length=max(1, min(length, len(excerpt) - column + 1)),
+            excerpt=excerpt,
+            severity=severity,
         )
 
     @property

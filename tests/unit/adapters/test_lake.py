@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -261,6 +262,52 @@ def test_a_damaged_file_is_set_aside_and_made_again(tmp_path: Path, damage: str)
     export(log, lake)
     assert records_in(lake) == log.read(0, 10_000)
     assert lake.check() == []
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda lake, log: lake.forget({2}, log.end()),
+        lambda lake, log: lake.drop_days("2026-01-02"),
+        lambda lake, log: lake.compact(),
+    ],
+    ids=["forget", "drop days", "compact"],
+)
+def test_a_damaged_file_is_in_nobodys_way(tmp_path: Path, act: Callable[..., int]) -> None:
+    log, lake = drawn_log(20), ParquetLake(tmp_path)
+    for number in range(FILES_MAX + 1):
+        for record in drawn_log(20, seed=number).read(0, 1_000):
+            log.append([Draft(record.partition, record.kind, 1, record.body)], record.now)
+        export(log, lake)
+    damaged = Path(lake.event_files()[3])
+    damaged.write_bytes(damaged.read_bytes()[:200])
+    act(lake, log)
+    export(log, lake)
+    assert lake.check() == []
+
+
+def test_an_erasure_loses_nothing_that_a_damaged_file_held(tmp_path: Path) -> None:
+    log, lake = drawn_log(200), ParquetLake(tmp_path)
+    export(log, lake)
+    log.append([Draft(2, ERASE, 2, encode(Erase("e1", START, [2], [], [], [])))], START + 10_000)
+    damaged = Path(lake.event_files()[0])
+    damaged.write_bytes(damaged.read_bytes()[:-9])
+    export(log, lake)
+    end = log.end()
+    kept = [one for one in log.read(0, 10_000) if one.profile_id != 2 or one.offset == end]
+    assert records_in(lake) == kept
+
+
+def test_what_is_set_aside_goes_with_an_erasure(tmp_path: Path) -> None:
+    log, lake = drawn_log(100), ParquetLake(tmp_path)
+    export(log, lake)
+    damaged = Path(lake.event_files()[0])
+    damaged.write_bytes(damaged.read_bytes()[:-9])
+    assert lake.check()
+    assert len(list((tmp_path / QUARANTINE).iterdir())) == 1
+    export(log, lake)
+    lake.forget({99}, log.end())
+    assert list((tmp_path / QUARANTINE).iterdir()) == []
 
 
 def test_what_there_is_is_told(tmp_path: Path) -> None:

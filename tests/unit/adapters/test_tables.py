@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -85,6 +86,37 @@ def test_a_line_that_does_not_fit_is_told_with_its_number(tmp_path: Path) -> Non
     assert found[1].fault == "the line has 1 cells instead of 2"
     assert found[2].raw == b'["3","x","y"]'
     assert found[3].values == {"id": "4", "note": "ok"}
+
+
+def test_a_quote_that_is_never_closed_swallows_no_rows_silently(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('name,city\nAnn,"Bonn\nNord"\nZoë,"Köln\nBob,Rome\nEve,Oslo\n', "utf-8")
+    sound, open_ended = rows_of(path)
+    assert sound.values == {"name": "Ann", "city": "Bonn\nNord"}
+    assert (open_ended.number, open_ended.values) == (4, {})
+    assert "never closed" in open_ended.fault
+    assert json.loads(open_ended.raw) == ['Zoë,"Köln\nBob,Rome\nEve,Oslo\n']
+
+
+@pytest.mark.parametrize(
+    "text", ['name,city\nZoë,"Köln"', "name,city\nZoë,Köln", 'name\n"Zoë"\n\n']
+)
+def test_a_last_line_need_not_end(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(text, "utf-8")
+    (row,) = rows_of(path)
+    assert not row.fault
+    assert row.values["name"] == "Zoë"
+
+
+def test_a_cell_that_is_too_long_is_kept_as_far_as_it_goes(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("name,city\nZoë," + "x" * 3_000_000 + "\nBob,Rome\n", "utf-8")
+    long, next_one = rows_of(path)
+    assert (long.number, next_one.number) == (2, 3)
+    assert "larger than field limit" in long.fault
+    assert json.loads(long.raw)[0].startswith("Zoë,xxx")
+    assert len(long.raw) < 1 << 21
 
 
 def test_a_file_without_a_header_gets_names(tmp_path: Path) -> None:

@@ -141,3 +141,70 @@ def test_the_command_line_starts_without_heavy_parts() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "plan --days -1",
+        "plan --days 99999",
+        "replay --batch 0",
+        "rebuild --batch -1",
+        "dead-letters list --limit 0",
+        "dead-letters list --after -1",
+        "backtest --from 2026-01-01 --to 2026-01-02 --processes 0",
+        "doctor --port 65536",
+    ],
+)
+def test_a_number_that_makes_no_sense_is_written_wrongly(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(command.split()) == USAGE
+    assert "Must be" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "backup {there}/copy --data {data}",
+        "serve --workspace {shop} --data {there}/data",
+        "schema learned --data {damaged}",
+    ],
+)
+def test_what_cannot_be_read_or_written_is_named(
+    command: str, shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The rights of a folder say nothing to root, who may run the tests: a file in its place does.
+    there = tmp_path / "there"
+    there.write_text("a file")
+    places = {name: tmp_path / name for name in ("data", "damaged")}
+    for data in places.values():
+        (data / "log").mkdir(parents=True)
+        (data / "state").mkdir()
+    (places["damaged"] / "control.db").write_bytes(b"no database at all" * 100)
+    written = command.format(shop=shop, there=there, **places)
+    assert run(written.split()) == OUTSIDE
+    said = capsys.readouterr().err
+    assert str(there) in said or "control.db" in said
+    assert "Traceback" not in said
+
+
+def test_a_page_that_cannot_be_written_is_refused_before_the_work(
+    shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    html = tmp_path / "nowhere" / "page.html"
+    period = ["--from", "2026-01-01", "--to", "2026-01-02"]
+    assert run(["backtest", *period, "--workspace", str(shop), "--html", str(html)]) == OUTSIDE
+    assert f"there is no folder {html.parent}" in capsys.readouterr().err
+
+
+def test_a_reader_that_goes_early_is_no_failure(shop: Path) -> None:
+    command = [sys.executable, "-c", "from tailorbird.cli.app import main; main()"]
+    with subprocess.Popen(
+        [*command, "check", str(shop)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == OK

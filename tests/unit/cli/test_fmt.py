@@ -50,3 +50,11 @@ def test_other_files_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert run(["fmt", str(file)]) == WRONG
     assert "is no definition with expressions" in capsys.readouterr().err
     assert run(["fmt", str(tmp_path / "none")]) == WRONG
+
+
+def test_what_only_has_the_name_of_a_file_is_left_alone(segment: Path) -> None:
+    (segment.parent / "folder.yaml").mkdir()
+    (segment.parent / "round.yaml").symlink_to("round.yaml")
+    (segment.parent / "lost.yaml").symlink_to("nowhere.yaml")
+    assert run(["fmt", str(segment.parents[1])]) == OK
+    assert segment.read_bytes() == b"when: any(a)\r\n"

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from tailorbird import bootstrap
+from tailorbird.base.problems import OperationalError
+from tailorbird.bootstrap.apply import apply_plan
 from tailorbird.cli.app import run
 from tailorbird.cli.output import OK, OUTSIDE, WRONG
 from tailorbird.testing.building import DAY
@@ -93,6 +95,36 @@ def test_of_two_the_second_is_told_what_changed(
     assert "went live since" in told["changed_since"][0]
     assert run(["apply", mine["plan"], "--data", str(data)]) == WRONG
     assert "Make it again with `tailorbird plan`" in capsys.readouterr().err
+
+
+def test_who_applies_while_another_does_waits_for_their_turn(
+    data: Path,
+    shop: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (shop / BUYERS).write_text("when: count(order_completed within 6d) >= 2\n")
+    folders = ("--workspace", shop, "--data", data)
+    name = asked(capsys, "plan", *folders, "--days", 0)["plan"]
+    other = bootstrap.own(data, bootstrap.PUBLISHER)
+    looked = []
+
+    def pause(seconds: float) -> None:
+        looked.append(seconds)
+        if len(looked) == 3:
+            other.release()
+
+    monkeypatch.setattr("tailorbird.bootstrap.apply.time.sleep", pause)
+    assert asked(capsys, "apply", name, "--data", data)["applied"] is True
+    assert len(looked) == 3
+
+
+def test_who_waits_too_long_is_told_why(data: Path) -> None:
+    with (
+        closing(bootstrap.own(data, bootstrap.PUBLISHER)),
+        pytest.raises(OperationalError, match="somebody else has been changing what is live"),
+    ):
+        apply_plan(data, {}, {}, seconds=0.1)
 
 
 def test_a_plan_whose_numbers_have_moved_is_not_applied(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import time
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tailorbird.base.time import parse_micros
 from tailorbird.bootstrap.lake import LakeAsker
 from tailorbird.cli.app import run
 from tailorbird.cli.output import OK, OUTSIDE, WRONG
@@ -58,6 +60,10 @@ def asked(
         ("any(order_completed)", "2026-01-05T11:24:00.000001Z", 1),
         # It happened, and was not known yet: its link came before it.
         ("any(order_completed)", "2026-01-05T11:24:00Z", 0),
+        # Who was not known yet belongs nowhere.
+        ("count(order_completed) < 3", "2026-01-01T00:00:00Z", 0),
+        ("none(order_refunded)", "2026-01-05T11:24:00.000001Z", 1),
+        ("not any(order_refunded)", "2026-02-01T00:00:00Z", PEOPLE),
     ],
 )
 def test_a_condition_is_counted_as_known_then(
@@ -67,6 +73,15 @@ def test_a_condition_is_counted_as_known_then(
     assert set(found) == {"size", "seconds", "estimate"}
     assert (found["size"], found["estimate"]) == (size, False)
     assert found["seconds"] > 0
+
+
+def test_days_count_those_who_were_known_then(
+    data: Path, shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = asked(capsys, "preview", "none(order_refunded)", shop, data, "--at", "2026-01-14")
+    assert found["size"] == found["people"] == PEOPLE
+    sizes = dict(found["days"])
+    assert sizes["2026-01-04"] == 0 < sizes["2026-01-06"] < sizes["2026-01-14"] == PEOPLE
 
 
 def test_a_preview_tells_who_where_and_how(
@@ -126,6 +141,18 @@ def test_who_nearly_belongs_comes_first(
     assert all(one["conditions"][0]["values"][0]["text"] == value for one in found["near_misses"])
 
 
+@pytest.mark.parametrize("word", ["count", "preview"])
+def test_a_condition_that_contradicts_itself_is_told(
+    data: Path, shop: Path, capsys: pytest.CaptureFixture[str], word: str
+) -> None:
+    text = "count(order_completed) > 5 and count(order_completed) < 3"
+    words = ["segment", word, text, "--workspace", str(shop), "--data", str(data)]
+    assert run(words) == OK
+    assert "this can never hold together with `count(order_completed) > 5`" in (
+        capsys.readouterr().err
+    )
+
+
 def test_what_takes_too_long_is_asked_of_a_sample(
     data: Path,
     shop: Path,
@@ -139,10 +166,10 @@ def test_what_takes_too_long_is_asked_of_a_sample(
             sampled[0] = one_in
             super().sample(min(one_in, 2))
 
-        def members(self, node: Any, question: Any, at: int | None = None) -> list[int]:
+        def members(self, node: Any, question: Any) -> list[int]:
             if sampled[0] == 1:
                 raise TooMuchError("the answer takes longer than was allowed")
-            return super().members(node, question, at)
+            return super().members(node, question)
 
     monkeypatch.setattr("tailorbird.bootstrap.preview.LakeAsker", Slow)
     monkeypatch.setattr("tailorbird.bootstrap.preview.SAMPLES", (1, 2))
@@ -159,8 +186,34 @@ def test_what_takes_too_long_is_asked_of_a_sample(
     assert "counts are estimates from a sample" in found["warnings"][0]
 
 
+@pytest.mark.parametrize("damage", ["cut short", "garbage inside", "missing"])
+def test_a_damaged_file_is_made_again_and_told(
+    data: Path, shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str
+) -> None:
+    copy = tmp_path / "data"
+    shutil.copytree(data, copy)
+    asked(capsys, "count", "any(order_completed)", shop, copy)
+    file = sorted((copy / "lake").glob("date=*/*.parquet"))[0]
+    whole = file.read_bytes()
+    if damage == "missing":
+        file.unlink()
+    elif damage == "cut short":
+        file.write_bytes(whole[:-20])
+    else:
+        file.write_bytes(whole[:4] + bytes(len(whole) // 2) + whole[4 + len(whole) // 2 :])
+    text = "count(order_completed) >= 3"
+    words = ["--workspace", str(shop), "--data", str(copy), "--at", "2026-02-01T00:00:00Z"]
+    assert run(["segment", "count", text, *words, "--json"]) == OK
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["size"] == PEOPLE
+    assert "set aside in quarantine/, and made again from the log" in printed.err
+    found = asked(capsys, "preview", text, shop, copy, "--at", "2026-02-01T00:00:00Z")
+    assert found["size"] == PEOPLE
+    assert not any("quarantine" in one for one in found["warnings"])
+
+
 def test_a_question_is_stopped_when_its_time_is_over(data: Path) -> None:
-    with closing(LakeAsker(data, 0)) as asker:
+    with closing(LakeAsker(data, parse_micros("2026-02-01T00:00:00Z"))) as asker:
         assert asker._warehouse is not None
         begun = time.monotonic()
         with pytest.raises(TooMuchError, match="longer than was allowed"), asker.within(0.2):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 from base64 import b64encode
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from tailorbird.events.decode import REQUEST_BYTES_MAX
+from tailorbird.ports.dead_letters import Which
 from tailorbird.testing.in_process import ADMIN, WRITE, InProcessServer
 from tailorbird.web.collect import CALLS
 
@@ -133,6 +135,47 @@ def test_limits_and_shapes(
     reply = server.ask("POST", f"/v1/{path}", body, WRITE)
     assert (reply.status, reply.error["rule"]) == (status, rule)
     assert reply.error["mend"]
+    assert server.log.end() == 0
+
+
+@pytest.mark.parametrize("length", [{}, {"content-length": str(REQUEST_BYTES_MAX + 100)}])
+def test_the_beginning_of_a_request_that_is_too_large_is_kept(
+    server: InProcessServer, length: dict[str, str]
+) -> None:
+    body = b"abc" + b" " * (REQUEST_BYTES_MAX + 97)
+    reply = server.ask("POST", "/v1/batch", body, {**WRITE, **length}, chunks=7)
+    assert (reply.status, reply.json["code"]) == (413, "too_large")
+    (letter,) = server.dead_letters.letters(Which())
+    assert (letter.rule, letter.field, letter.is_cut) == ("too_large", "body", True)
+    assert letter.raw == body[:REQUEST_BYTES_MAX]
+    assert server.ask("POST", "/v1/batch", body, length).status == 413
+    assert server.dead_letters.counts() == {"too_large": 1}, "what nobody vouches for is not kept"
+
+
+def test_a_number_that_is_refused_is_shown_as_it_was(server: InProcessServer) -> None:
+    body = b'{"userId": "u", "event": "e", "properties": {"x": 1e999}}'
+    reply = server.ask("POST", "/v1/track", body, WRITE)
+    assert (reply.status, reply.error["rule"]) == (400, "bad_number")
+    assert reply.error["value"] == "1E+999"
+
+
+def test_a_body_that_breaks_off_is_told_and_stores_nothing(server: InProcessServer) -> None:
+    async def break_off() -> list[Any]:
+        sent: list[Any] = []
+
+        async def receive() -> Any:
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        scope = {"type": "http", "method": "POST", "path": "/v1/track", "query_string": b""}
+        await server.app({**scope, "headers": []}, receive, send)
+        return sent
+
+    start, body = asyncio.run(break_off())
+    assert start["status"] == 400
+    assert json.loads(body["body"])["error"]["rule"] == "cut_short"
     assert server.log.end() == 0
 
 

@@ -241,6 +241,27 @@ def test_a_sale_that_names_nobody_is_kept_aside_and_not_asked_for_again(
     assert (reply.status, reply.json["ignored"]) == (200, "it tells nothing of anybody")
 
 
+@pytest.mark.parametrize("path", sorted(SAMPLES.glob("*.json")), ids=lambda path: path.stem)
+def test_what_lacks_its_number_is_nobody_elses_and_no_double(
+    hooks: InProcessServer, path: Path
+) -> None:
+    shop, _, topic = path.stem.partition("-")
+    for total in (1, 2):
+        nameless = without(json.loads(path.read_bytes()), {"id", "token", "order_id", "customer"})
+        body = json.dumps({**nameless, "total": total}).encode()
+        reply = sent(hooks, shop, body, topic.replace("-", "/") if shop == "shopify" else topic)
+        assert reply.status == 200, reply.body
+        assert not reply.json.get("duplicate")
+    for event in hooks.events():
+        assert not (event.anonymous_id or "").endswith("-"), "an id of everybody"
+
+
+def without(value: Any, names: set[str]) -> Any:
+    if isinstance(value, dict):
+        return {key: without(one, names) for key, one in value.items() if key not in names}
+    return [without(one, names) for one in value] if isinstance(value, list) else value
+
+
 @pytest.mark.parametrize("shop", SHOPS)
 def test_messages_of_any_shape_break_nothing(hooks: InProcessServer, shop: str) -> None:
     topics = {

@@ -30,6 +30,12 @@ def test_a_sound_workspace_has_no_problems() -> None:
     assert list(workspace.segments) == ["vip"]
 
 
+@pytest.mark.parametrize("text", ["when: [a, b]\n", "when: {a: 1}\n", "when: 5\n", "wehn: x\n"])
+def test_a_fault_is_told_once(text: str) -> None:
+    problems = problems_of({SEGMENT: text})
+    assert len(problems) == len(set(problems)) > 0
+
+
 # (file, its text, the characters that the caret line marks, words of the message, of the mend)
 ERRORS = [
     (SEGMENT, "wen: count(a) > 1\n", "wen", "no key `wen`", "Did you mean `when`?"),

@@ -134,6 +134,13 @@ class Objects:
             if name.endswith(".parquet") and not name.startswith(f"{QUARANTINE}/"):
                 yield name
 
+    def names_aside(self) -> list[str]:
+        """Return the names of what lies in the quarantine."""
+        place = f"{self._path}/{QUARANTINE}"
+        selector = arrow_fs.FileSelector(place, recursive=True, allow_not_found=True)
+        found = self._storage.get_file_info(selector)
+        return [one.path.removeprefix(f"{self._path}/") for one in found if one.is_file]
+
     def source(self, name: str) -> str:
         """Return a name that `filesystem` opens."""
         return f"{PROTOCOL}://{self._path}/{name}"

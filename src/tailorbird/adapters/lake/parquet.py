@@ -95,6 +95,18 @@ class ParquetLake:
 
     def compact(self) -> int:
         """Make one file of many small ones; return how many files were made."""
+        return self._of_whole_files(self._compact)
+
+    def _of_whole_files(self, act: Callable[[], int]) -> int:
+        """Do what reads files; where some are damaged, once more without them."""
+        try:
+            return act()
+        except _FAULTS:
+            if not self.check():
+                raise
+            return act()
+
+    def _compact(self) -> int:
         before = self.manifest()
         made: dict[str, LakeFile] = {}  # by the paths of those that it stands for
         count = 0
@@ -115,7 +127,16 @@ class ParquetLake:
     def forget(self, profile_ids: Collection[int], until: int) -> int:
         """Remove rows of profiles up to an offset; files that held them are removed at once."""
         wanted = pa.array(sorted(set(profile_ids)), pa.int64())
+        count = self._of_whole_files(lambda: self._forget(wanted, until))
+        self._empty_quarantine()
+        return count
 
+    def _empty_quarantine(self) -> None:
+        # What is set aside has been made again, and nobody can tell whose rows are in it.
+        for name in self.place.names_aside():
+            self.place.remove(name)
+
+    def _forget(self, wanted: pa.Array, until: int) -> int:
         def which(rows: pa.Table) -> pa.Array:
             return pc.and_(
                 pc.is_in(rows["profile_id"], wanted), pc.less_equal(rows["record_offset"], until)
@@ -134,6 +155,11 @@ class ParquetLake:
 
         Rows of those days are not taken any more, either.
         """
+        count = self._of_whole_files(lambda: self._drop_days(before))
+        self._empty_quarantine()
+        return count
+
+    def _drop_days(self, before: str) -> int:
         was = self.manifest()
         if before <= was.since:
             return 0

@@ -42,6 +42,10 @@ class Place(Protocol):
         """Yield the names of all Parquet files but those in the quarantine."""
         ...
 
+    def names_aside(self) -> list[str]:
+        """Return the names of what lies in the quarantine."""
+        ...
+
     def source(self, name: str) -> str:
         """Return what DuckDB opens the file by."""
         ...
@@ -100,6 +104,11 @@ class Folder:
         for path in self.path.glob("*/*.parquet"):
             if path.parent.name != QUARANTINE:
                 yield path.relative_to(self.path).as_posix()
+
+    def names_aside(self) -> list[str]:
+        """Return the names of what lies in the quarantine."""
+        found = (self.path / QUARANTINE).glob("*.parquet")
+        return [path.relative_to(self.path).as_posix() for path in found]
 
     def source(self, name: str) -> str:
         """Return the path."""

@@ -27,15 +27,29 @@ def connect(
     `migrations` is a folder of `NNNN_title.sql`, each run once, in order, forward only.
 
     Raises:
-        StorageProblem: the file was made by a newer release.
+        StorageProblem: the file was made by a newer release, cannot be written, or is none of ours.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if migrations is not None and not path.exists():
-        _create(path, migrations)
-    connection = _open(path, synchronous)
-    if migrations is not None:
-        _migrate(connection, path, migrations)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if migrations is not None and not path.exists():
+            _create(path, migrations)
+        connection = _open(path, synchronous)
+        if migrations is not None:
+            _migrate(connection, path, migrations)
+    except (sqlite3.OperationalError, OSError) as problem:
+        raise StorageProblem(
+            f"{path} cannot be opened for writing ({problem}); its folder has to be there and"
+            " writable for whoever runs this, with room on its disk"
+        ) from problem
+    except sqlite3.DatabaseError as problem:
+        raise _damaged(path, problem) from problem
     return connection
+
+
+def _damaged(path: Path, problem: Exception) -> StorageProblem:
+    return StorageProblem(
+        f"{path} is damaged or no file of Tailorbird ({problem}); restore it from a backup"
+    )
 
 
 def _create(path: Path, migrations: Path) -> None:
@@ -77,7 +91,7 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     """Open an existing file for reading, while another process may write it.
 
     Raises:
-        StorageProblem: it is not there.
+        StorageProblem: it is not there, or none of ours.
     """
     try:
         connection = sqlite3.connect(
@@ -86,12 +100,16 @@ def connect_reader(path: Path) -> sqlite3.Connection:
             isolation_level=None,
             check_same_thread=False,
         )
+        connection.execute(f"PRAGMA busy_timeout={_BUSY_MILLISECONDS}")
+        # The file itself is looked at here, so that a damaged one is named.
+        connection.execute("PRAGMA schema_version").fetchone()
     except sqlite3.OperationalError as problem:
         raise StorageProblem(
             f"{path} cannot be opened for reading ({problem}); the process that owns it makes it"
             " when it first starts: is this the data folder of a server?"
         ) from problem
-    connection.execute(f"PRAGMA busy_timeout={_BUSY_MILLISECONDS}")
+    except sqlite3.DatabaseError as problem:
+        raise _damaged(path, problem) from problem
     return connection
 
 

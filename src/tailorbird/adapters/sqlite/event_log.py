@@ -14,7 +14,13 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-from tailorbird.adapters.sqlite.connection import connect, connect_reader, empty_wal, transaction
+from tailorbird.adapters.sqlite.connection import (
+    StorageProblem,
+    connect,
+    connect_reader,
+    empty_wal,
+    transaction,
+)
 from tailorbird.events.event import Record
 from tailorbird.events.upcast import CHAINS, Chains, present, written
 from tailorbird.ports.event_log import Draft, LogProblem
@@ -273,7 +279,7 @@ class SqliteEventLog:
         path = self._files[-1][1]
         try:
             self._start_file(self._end + 1)
-        except (sqlite3.Error, OSError) as problem:
+        except (sqlite3.Error, StorageProblem) as problem:
             raise self._refusal(problem) from problem
         connection = self._connections[path]
         with contextlib.suppress(sqlite3.Error):  # a reader is in it: it stays a little larger

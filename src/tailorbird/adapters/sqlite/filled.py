@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from tailorbird.adapters.sqlite.connection import connect_reader, transaction
+from tailorbird.adapters.sqlite.connection import StorageProblem, connect_reader, transaction
 from tailorbird.base.problems import OperationalError
 from tailorbird.events.event import partition_of
 from tailorbird.language.accumulators import Cells, CellSpec
@@ -119,7 +119,10 @@ def open_filled(folder: Path, name: str, specs: Mapping[int, CellSpec]) -> Sqlit
     path = folder / f"{name}.db"
     if not path.is_file():
         return None
-    connection = connect_reader(path)
+    try:
+        connection = connect_reader(path)
+    except StorageProblem:
+        return None
     try:
         about = connection.execute("SELECT cells FROM about").fetchone()
         if about == (_about(specs),) and _digest(connection) == name:

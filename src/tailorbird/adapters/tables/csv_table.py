@@ -7,7 +7,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -53,6 +53,42 @@ class _Reader(Protocol):
     def __next__(self) -> list[str]: ...
 
 
+class _Lines:
+    """Lines of a file, which remembers those that the row being read is made of."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = iter(lines)
+        self._taken: list[str] = []
+        self._size = 0
+        self.is_over = False
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        try:
+            line = next(self._lines)
+        except StopIteration:
+            self.is_over = True
+            raise
+        if self._size < _FIELD_CHARACTERS_MAX:
+            self._taken.append(line)
+            self._size += len(line)
+        return line
+
+    def take(self) -> bytes:
+        """Return the lines of the row as one JSON text, long ones cut; the next row begins."""
+        text = "".join(self._taken)[:_FIELD_CHARACTERS_MAX]
+        self.begin()
+        # As JSON: so the erasure of a person finds their values in it.
+        return msgspec.json.encode([text])
+
+    def begin(self) -> None:
+        """Forget the lines: the next row begins."""
+        self._taken.clear()
+        self._size = 0
+
+
 class CsvTable:
     """One file."""
 
@@ -83,20 +119,27 @@ class CsvTable:
         """Yield the rows; `number` is the line that a row begins at."""
         columns, width = self._columns, len(self._columns)
         with self._open() as file:
-            reader = self._reader(file)
+            lines = _Lines(file)
+            reader = self._reader(lines)
             is_first = self.has_header
             while True:
                 line = reader.line_num + 1
+                lines.begin()
                 try:
                     cells = next(reader)
                 except StopIteration:
                     return
                 except csv.Error as error:
-                    yield Row(line, fault=f"this is no line of the table: {error}")
+                    fault = f"this is no line of the table: {error}"
+                    yield Row(line, fault=fault, raw=lines.take())
                     continue
                 except READ_FAULTS as error:
                     raise TableProblem(f"{self.name} cannot be read: {error}") from error
-                if is_first or not cells:
+                if lines.is_over:
+                    # A row that is whole ends with its line; this one asked for more.
+                    fault = "a quote that opens in the row is never closed: no row follows it"
+                    yield Row(line, fault=fault, raw=lines.take())
+                elif is_first or not cells:
                     is_first = is_first and not cells
                 elif len(cells) != width:
                     # As JSON: so the erasure of a person finds their values in it.
@@ -118,7 +161,7 @@ class CsvTable:
         # The last line may be cut.
         return lines[:-1] if len(text) == _SAMPLE_BYTES and len(lines) > 1 else lines
 
-    def _reader(self, lines: Iterator[str] | io.TextIOWrapper) -> _Reader:
+    def _reader(self, lines: Iterator[str]) -> _Reader:
         csv.field_size_limit(_FIELD_CHARACTERS_MAX)
         if self.delimiter == " ":
             lines = (f"{line.strip()}\n" for line in lines)  # columns of fixed width

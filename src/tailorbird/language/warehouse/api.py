@@ -25,8 +25,9 @@ def evaluate_warehouse(
     Args:
         text: The expression.
         events_parquet: Path or glob of Parquet files with the columns profile_id, timestamp (UTC),
-            event (snake case); and, where they are there, known_at, event_order, type, properties
-            and context (JSON), and promoted properties such as category__text.
+            event; and, where they are there, known_at, event_order, type, properties and context
+            (JSON or structs), and promoted properties such as category__text. Without properties
+            every other column is one.
         now: One instant, as `evaluate` takes it; or rows of (profile, instant).
         profiles_parquet: The same with profile_id, traits, context, predictions, clusters (JSON)
             and timezone, all of which lose to any event; or None.

@@ -11,24 +11,16 @@ from zoneinfo import available_timezones
 
 import duckdb
 
+from tailorbird.base.names import snake_case
 from tailorbird.base.numbers import PLACES
 from tailorbird.language import decay
 from tailorbird.language.calendar import is_zone
 from tailorbird.language.values import Lapse, Moment, Value, from_json
+from tailorbird.language.warehouse import columns
 from tailorbird.language.warehouse.engines import DUCKDB
-from tailorbird.language.warehouse.errors import TooMuchError, WarehouseError
-from tailorbird.language.warehouse.facets import NAMES
+from tailorbird.language.warehouse.errors import FilesError, TooMuchError, WarehouseError
 from tailorbird.language.warehouse.query import Query
 
-# Columns of `events` that need not be there, and what they are without.
-_EVENTS_DEFAULTS = {
-    "known_at": "timestamp",
-    "event_order": "CAST(0 AS BIGINT)",
-    "type": "'track'",
-    "properties": "CAST('{}' AS JSON)",
-    "context": "CAST('{}' AS JSON)",
-}
-_EVENTS_NEEDED = ("profile_id", "timestamp", "event")
 _PROFILES = {
     "traits": "JSON",
     "context": "JSON",
@@ -37,7 +29,6 @@ _PROFILES = {
     "clusters": "JSON",
 }
 _NO_PROFILES = ", ".join(f"CAST(NULL AS {kind}) AS {name}" for name, kind in _PROFILES.items())
-_JSON = ("properties", "context", "traits", "predictions", "clusters")
 
 _EXACT = Context(prec=60)
 # Bits of a profile id that a sample passes over: the lowest choose partitions.
@@ -93,11 +84,16 @@ class Warehouse:
         """Close the connection."""
         self.connection.close()
 
-    def ask_everybody(self) -> None:
-        """Let those who are asked be all who have events or a profile."""
+    def ask_everybody(self, known_by: int | None = None) -> None:
+        """Let those who are asked be all who have events or a profile.
+
+        With an instant (microseconds UTC) only those of whom an event was known then.
+        """
+        known = f" WHERE known_at <= make_timestamp({known_by})" if known_by is not None else ""
         self.connection.execute(
             "CREATE OR REPLACE TEMP VIEW asked AS"
-            " SELECT profile_id FROM events UNION SELECT profile_id FROM profiles"
+            f" SELECT profile_id FROM (SELECT profile_id FROM events{known}"
+            " UNION SELECT profile_id FROM profiles) WHERE profile_id IS NOT NULL"
         )
 
     def ask_only(self, profile_ids: Iterable[int]) -> None:
@@ -155,48 +151,45 @@ class Warehouse:
         except duckdb.OutOfMemoryException as error:
             raise TooMuchError("the answer takes more memory than was allowed") from error
         except (duckdb.OutOfRangeException, duckdb.ConversionException) as error:
-            raise WarehouseError(
-                "a number is too large for the warehouse, which counts to 1e29; divide it first"
-            ) from error
+            raise _unreadable(error) from error
         except duckdb.InvalidInputException as error:
-            raise WarehouseError(str(error).split("tailorbird: ")[-1]) from error
+            if "JSON" in str(error):
+                raise _unreadable(error) from error
+            if "tailorbird: " in str(error):
+                raise WarehouseError(str(error).split("tailorbird: ")[-1]) from error
+            raise FilesError(f"cannot read the files: {_first_line(error)}") from error
+        except (duckdb.IOException, duckdb.SerializationException) as error:
+            raise FilesError(f"cannot read the files: {_first_line(error)}") from error
+        except duckdb.Error as error:
+            # What Parquet's own reader finds has no class of its own.
+            if type(error) is not duckdb.Error:
+                raise
+            raise FilesError(f"cannot read the files: {_first_line(error)}") from error
 
     def _open_events(
         self, path: str | Sequence[str], merges: str | None, only: Collection[str] | None
     ) -> dict[str, tuple[str, ...]]:
-        if isinstance(path, str):
-            source = f"read_parquet({_quoted(path)})"
-        else:
-            # Files of a lake grow columns: a property that a file lacks did not occur in it.
-            files = ", ".join(map(_quoted, path))
-            source = f"read_parquet([{files}], union_by_name = true, hive_partitioning = false)"
-        columns = self._columns_of(source)
-        for name in _EVENTS_NEEDED:
-            if name not in columns:
-                raise WarehouseError(f"{path} has no column {name}; it has {', '.join(columns)}")
-        parts = ["e.timestamp", "e.event"]
-        for name, default in _EVENTS_DEFAULTS.items():
-            as_json = "::JSON" if name in _JSON else ""
-            parts.append(
-                f"e.{name}{as_json} AS {name}" if name in columns else f"{default} AS {name}"
-            )
+        # A list is of the lake's own files, in which names are in snake case.
+        is_own = not isinstance(path, str)
+        files = columns.quoted(path) if isinstance(path, str) else _list_of(path)
+        place = path if isinstance(path, str) else "the lake"
+        kinds = self._columns_of(columns.source_of(files, {}, is_own=True), place)
+        source = columns.source_of(files, kinds, is_own=is_own)
+        names = {} if is_own else self._names_as_sent(source, columns.event_name(kinds, place))
+        parts = columns.event_columns(kinds, place, names, is_own=is_own)
         promoted: dict[str, tuple[str, ...]] = {}
-        for name in columns:
-            stem, _, facet = name.rpartition("__")
-            if stem and facet in NAMES:
-                parts.append(f"e.{name}")
-                path_of = stem.replace("__", ".")
-                if only is not None and path_of not in only:
-                    continue
+        for name, (path_of, facet) in columns.promoted_columns(kinds).items():
+            parts[name] = columns.promoted_column(name, facet, kinds[name])
+            if only is None or path_of in only:
                 promoted[path_of] = (*promoted.get(path_of, ()), facet)
         if merges is None:
             profile, join = "e.profile_id", ""
         else:
             profile = "coalesce(m.survivor_id, e.profile_id)"
-            join = f" LEFT JOIN read_parquet({_quoted(merges)}) AS m ON m.profile_id = e.profile_id"
-        self._events = (
-            f"SELECT {profile} AS profile_id, {', '.join(parts)} FROM {source} AS e{join}"
-        )
+            joined = f"read_parquet({columns.quoted(merges)})"
+            join = f" LEFT JOIN {joined} AS m ON m.profile_id = e.profile_id"
+        written = ", ".join(f"{part} AS {columns.identifier(name)}" for name, part in parts.items())
+        self._events = f"SELECT {profile} AS profile_id, {written} FROM {source} AS e{join}"
         self.connection.execute(f"CREATE TEMP VIEW events AS {self._events}")
         return promoted
 
@@ -207,21 +200,24 @@ class Warehouse:
                 f" SELECT profile_id, {_NO_PROFILES} FROM events LIMIT 0"
             )
             return
-        source = f"read_parquet({_quoted(path)})"
-        columns = self._columns_of(source)
+        source = f"read_parquet({columns.quoted(path)})"
+        kinds = self._columns_of(source, path)
+        if "profile_id" not in kinds:
+            raise WarehouseError(f"{path} has no column profile_id; it has {', '.join(kinds)}")
         parts = [
-            f"CAST({name if name in columns else 'NULL'} AS {kind}) AS {name}"
+            f"CAST({columns.profile_column(kinds, name, path)} AS {kind}) AS {name}"
             for name, kind in _PROFILES.items()
         ]
         # Who was merged away is asked no more.
         merged = (
-            f" WHERE profile_id NOT IN (SELECT profile_id FROM read_parquet({_quoted(merges)}))"
+            " WHERE profile_id NOT IN"
+            f" (SELECT profile_id FROM read_parquet({columns.quoted(merges)}))"
             if merges
             else ""
         )
         self.connection.execute(
             f"CREATE TEMP VIEW profiles AS SELECT profile_id, {', '.join(parts)}"
-            f" FROM {source}{merged}"
+            f" FROM {source} AS e{merged}"
         )
 
     def _open_zones(self) -> None:
@@ -229,12 +225,18 @@ class Warehouse:
             "CREATE TEMP TABLE zones AS SELECT unnest(?) AS name", [zone_names()]
         )
 
-    def _columns_of(self, source: str) -> list[str]:
+    def _columns_of(self, source: str, place: str) -> dict[str, str]:
         try:
             described = self.connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
-        except duckdb.IOException as error:
-            raise WarehouseError(f"cannot read {source}: {error}") from error
-        return [row[0] for row in described]
+        except duckdb.Error as error:
+            raise FilesError(f"cannot read {place}: {_first_line(error)}") from error
+        return {row[0]: row[1] for row in described}
+
+    def _names_as_sent(self, source: str, name: str) -> dict[str, str]:
+        """Return how names of events are compared that were written in another way."""
+        found = self.rows(f"SELECT DISTINCT {name} FROM {source} AS e WHERE {name} IS NOT NULL")
+        names = {sent: snake_case(sent) for (sent,) in found}
+        return {sent: compared for sent, compared in names.items() if sent != compared}
 
     def _kind_of(self, select: str) -> str:
         return str(self.connection.execute(f"DESCRIBE {select}").fetchall()[0][1])
@@ -265,8 +267,24 @@ def zone_names() -> list[str]:
     return sorted(name for name in available_timezones() if is_zone(name))
 
 
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+def _list_of(paths: Sequence[str]) -> str:
+    return f"[{', '.join(map(columns.quoted, paths))}]"
+
+
+def _unreadable(error: Exception) -> WarehouseError:
+    what = _first_line(error).partition("  Input:")[0]
+    if "timestamp field" in what:
+        return WarehouseError(f"{what}; write instants like 2026-01-31T10:00:00Z")
+    if "JSON" in what:
+        return WarehouseError(f"{what}; write each of properties and context as a JSON object")
+    return WarehouseError(
+        "a number is too large for the warehouse, which counts to 1e29; divide it first"
+    )
+
+
+def _first_line(error: Exception) -> str:
+    said = str(error).partition("\n")[0]
+    return said.partition("Error: ")[2] or said
 
 
 def _value_of(names: Sequence[str], columns: Sequence[Any]) -> Value:

@@ -33,9 +33,9 @@ Events, of which the first three columns are needed:
 |---|---|---|
 | `profile_id` | any | whose event |
 | `timestamp` | TIMESTAMP | when it happened, UTC; not later than `known_at` |
-| `event` | VARCHAR | name in snake case |
-| `known_at` | TIMESTAMP | from when on it is known; else `timestamp` |
-| `event_order` | BIGINT | breaks ties of `timestamp`; 0 or more |
+| `event`, else `name` | VARCHAR | its name, in any spelling |
+| `known_at`, else `received_at` | TIMESTAMP | from when on it is known; else `timestamp` |
+| `event_order` | BIGINT | breaks ties of `timestamp`; 0 or more; else the order of the rows |
 | `type` | VARCHAR | `track`, `identify`, `group`, ... |
 | `properties`, `context` | JSON | as collected; of `identify` and `group` the traits |
 | `category__text`, `price__number`, `paid__truth` | VARCHAR, DECIMAL(22, 9), BOOLEAN | promoted |
@@ -43,6 +43,11 @@ Events, of which the first three columns are needed:
 A promoted property has a column for each type that occurs, in all files; dots of its name are
 written `__`. It must hold no lists. Queries then read these columns instead of the JSON. Events are
 in the files once each: removing repeated messages is the collector's work.
+
+Files of other writers are read too. Instants may be stamps of any precision, with or without a
+zone, texts such as `2026-01-31T10:00:00Z`, or integer microseconds; objects may be JSON texts,
+bytes of these, structs or maps. Where there is no column `properties`, every other column is a
+property of that name. What is of another type is refused by name.
 
 Profiles have `profile_id`, and `traits`, `context`, `predictions`, `clusters` (JSON) and
 `timezone`, which all lose to any event. Merges have `profile_id` and `survivor_id`, the profile

@@ -57,6 +57,11 @@ def total(values: Iterable[Any]) -> float | int | None:
     return amount(str(sum(found))) if found else None
 
 
+def named(*parts: str) -> str:
+    """Join an id of texts; empty where one is: what lacks its number would be that of everybody."""
+    return "-".join(parts) if all(parts) else ""
+
+
 def filled(**values: Any) -> dict[str, Any]:
     """Return the values that are there."""
     return {key: value for key, value in values.items() if value not in (None, "", [], {})}

@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tailorbird.services.hooks.fields import Call, Json, amount, filled, inner, items, text, total
+from tailorbird.services.hooks.fields import (
+    Call,
+    Json,
+    amount,
+    filled,
+    inner,
+    items,
+    named,
+    text,
+    total,
+)
 
 
 def calls_of(topic: str, message: Json) -> list[Call] | None:
@@ -29,7 +39,7 @@ def _order(topic: str, message: Json, name: str, at: str) -> list[Call]:
     order_id = text(message, "id")
     who = filled(
         userId=text(message, "customer", "id"),
-        anonymousId=order_id and f"shopify-order-{order_id}",
+        anonymousId=named("shopify-order", order_id),
     )
     properties = filled(
         order_id=order_id,
@@ -47,9 +57,9 @@ def _order(topic: str, message: Json, name: str, at: str) -> list[Call]:
     track = {
         "type": "track",
         "event": name,
-        "messageId": f"shopify-{topic}-{order_id}",
         "timestamp": at or None,
         "properties": properties,
+        **filled(messageId=named("shopify", topic, order_id)),
         **who,
     }
     person = {"email": text(message, "email"), "phone": text(message, "phone")}
@@ -65,7 +75,6 @@ def _refund(topic: str, message: Json) -> list[Call]:
         {
             "type": "track",
             "event": "Order Refunded",
-            "messageId": f"shopify-{topic}-{text(message, 'id')}",
             "timestamp": text(message, "created_at") or None,
             "properties": filled(
                 order_id=text(message, "order_id"),
@@ -79,7 +88,10 @@ def _refund(topic: str, message: Json) -> list[Call]:
                     for product in _products([inner(line, "line_item")])
                 ],
             ),
-            **filled(anonymousId=f"shopify-order-{text(message, 'order_id')}"),
+            **filled(
+                messageId=named("shopify", topic, text(message, "id")),
+                anonymousId=named("shopify-order", text(message, "order_id")),
+            ),
         }
     ]
 
@@ -93,14 +105,13 @@ def _checkout(topic: str, message: Json) -> list[Call]:
     token = text(message, "token")
     who = filled(
         userId=text(message, "customer", "id"),
-        anonymousId=token and f"shopify-checkout-{token}",
+        anonymousId=named("shopify-checkout", token),
     )
     is_new = topic == "checkouts/create"
     at = text(message, "created_at" if is_new else "updated_at")
     track = {
         "type": "track",
         "event": "Checkout Started" if is_new else "Checkout Updated",
-        "messageId": f"shopify-{topic}-{token}" + ("" if is_new else f"-{at}"),
         "timestamp": at or None,
         "properties": filled(
             checkout_id=token,
@@ -111,6 +122,7 @@ def _checkout(topic: str, message: Json) -> list[Call]:
             url=text(message, "abandoned_checkout_url"),
             products=_products(items(message, "line_items")),
         ),
+        **filled(messageId=named("shopify", topic, token, *([] if is_new else [at]))),
         **who,
     }
     person = {"email": text(message, "email"), "phone": text(message, "phone")}
@@ -137,9 +149,9 @@ def _person(topic: str, message: Json, customer: Json, who: Call, usual: Call) -
     subject = text(message, "id") or text(message, "token")
     identify = {
         "type": "identify",
-        "messageId": f"shopify-{topic}-{subject}-person-{at}",
         "timestamp": at or None,
         "traits": traits,
+        **filled(messageId=named("shopify", topic, subject, "person", at)),
     }
     return [{**identify, **who}]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from tailorbird.base.time import MICROSECONDS, format_micros
-from tailorbird.services.hooks.fields import Call, Json, amount, filled, inner, items, text
+from tailorbird.services.hooks.fields import Call, Json, amount, filled, inner, items, named, text
 
 # Currencies without a hundredth part, and those whose smallest unit is the thousandth.
 _NO_DECIMALS = frozenset(
@@ -33,9 +33,9 @@ def calls_of(topic: str, message: Json) -> list[Call] | None:
     track = {
         "type": "track",
         "event": _name(topic, thing),
-        "messageId": _message_id(topic, message, thing),
         "timestamp": _at(message),
         "properties": filled(**_properties(family, thing)),
+        **filled(messageId=_message_id(topic, message, thing)),
         **_who(thing),
     }
     return [*_identify(message, _contact(thing), _customer(thing) or text(thing, "id")), track]
@@ -54,8 +54,8 @@ def _name(topic: str, thing: Json) -> str:
 
 def _message_id(topic: str, message: Json, thing: Json) -> str:
     if _name(topic, thing) == "Order Completed":
-        return f"stripe-{text(thing, 'id')}"
-    return f"stripe-{text(message, 'id')}"
+        return named("stripe", text(thing, "id"))
+    return named("stripe", text(message, "id"))
 
 
 def _properties(family: str, thing: Json) -> Call:
@@ -101,7 +101,7 @@ def _major(value: Any, currency: str) -> float | int | None:
 
 def _who(thing: Json) -> Call:
     user = text(thing, "metadata", "user_id") or text(thing, "client_reference_id")
-    return filled(userId=user, anonymousId=f"stripe-{_customer(thing) or text(thing, 'id')}")
+    return filled(userId=user, anonymousId=named("stripe", _customer(thing) or text(thing, "id")))
 
 
 def _customer(thing: Json) -> str:
@@ -135,10 +135,13 @@ def _identify(message: Json, person: Json, customer: str) -> list[Call]:
     return [
         {
             "type": "identify",
-            "messageId": f"stripe-{text(message, 'id')}-person",
             "timestamp": _at(message),
             "traits": traits,
-            **filled(userId=text(person, "metadata", "user_id"), anonymousId=f"stripe-{customer}"),
+            **filled(
+                messageId=named("stripe", text(message, "id"), "person"),
+                userId=text(person, "metadata", "user_id"),
+                anonymousId=named("stripe", customer),
+            ),
         }
     ]
 

@@ -7,7 +7,7 @@ comes long after the payment is only an update.
 from __future__ import annotations
 
 from tailorbird.base.time import DAY, MICROSECONDS, parse_micros
-from tailorbird.services.hooks.fields import Call, Json, amount, filled, inner, items, text
+from tailorbird.services.hooks.fields import Call, Json, amount, filled, inner, items, named, text
 
 TOPICS = ("order.created", "order.updated", "customer.created", "customer.updated")
 # A message is known for longer than this; later an order must not count again.
@@ -34,13 +34,12 @@ def _order(message: Json) -> list[Call]:
     customer = text(message, "customer_id")
     who = filled(
         userId="" if customer == "0" else customer,
-        anonymousId=f"woocommerce-order-{order_id}",
+        anonymousId=named("woocommerce-order", order_id),
     )
     paid_at = _utc(message, "date_paid") if is_paid else ""
     track = {
         "type": "track",
         "event": name,
-        "messageId": f"woocommerce-{order_id}-{occasion}",
         "timestamp": paid_at or changed or None,
         "properties": filled(
             order_id=order_id,
@@ -65,9 +64,10 @@ def _order(message: Json) -> list[Call]:
                 for line in items(message, "line_items")
             ],
         ),
+        **filled(messageId=named("woocommerce", order_id, occasion)),
         **who,
     }
-    return [*_person(f"order-{order_id}", changed, inner(message, "billing"), who), track]
+    return [*_person(named("order", order_id), changed, inner(message, "billing"), who), track]
 
 
 def _name(status: str, message: Json) -> str:
@@ -97,7 +97,7 @@ def _customer(message: Json) -> list[Call]:
     who = filled(userId=text(message, "id"))
     address = inner(message, "billing")
     person = {**address, **filled(**{key: text(message, key) for key in _OWN})}
-    return _person(f"customer-{text(message, 'id')}", at, person, who)
+    return _person(named("customer", text(message, "id")), at, person, who)
 
 
 _OWN = ("email", "first_name", "last_name")
@@ -116,9 +116,9 @@ def _person(subject: str, at: str, person: Json, who: Call) -> list[Call]:
         return []
     identify = {
         "type": "identify",
-        "messageId": f"woocommerce-{subject}-person-{at}",
         "timestamp": at or None,
         "traits": traits,
+        **filled(messageId=named("woocommerce", subject, "person", at)),
     }
     return [{**identify, **who}]
 
