@@ -66,10 +66,16 @@ class IdentityRules:
     patterns: Mapping[str, tuple[re.Pattern[str], ...]] = field(
         default_factory=lambda: {"device": (_REPEATED,)}
     )
-    # What a kind is judged by, put together once: asked for each identifier of each event.
+    # The place of each kind, 0 for the strongest: put together once, as what follows.
+    strength: Mapping[str, int] = field(init=False, repr=False, compare=False)
+    # What a kind is judged by: asked for each identifier of each event.
     _judges_of: dict[str, tuple[frozenset[str], tuple[re.Pattern[str], ...]]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+
+    def __post_init__(self) -> None:
+        strength = {kind: place for place, kind in enumerate(self.limits)}
+        object.__setattr__(self, "strength", strength)
 
     def limit(self, kind: str) -> int:
         """Return how many values of a kind one person has at most; 0 where it never identifies."""
@@ -103,7 +109,7 @@ class IdentityRules:
 
     def sorted(self, identifiers: Iterable[Identifier]) -> list[Identifier]:
         """Return those identifiers that identify, strongest kind first, each once."""
-        strength = {kind: place for place, kind in enumerate(self.limits)}
+        strength = self.strength
         kept = dict.fromkeys(one for one in identifiers if self.identifies(one))
         return sorted(kept, key=lambda one: strength[kind_of(one[0])])
 

@@ -210,7 +210,7 @@ def _identify_anew(accepted: Accepted, rules: IdentityRules) -> None:
             continue
         found = [one for one in found if one[0] != kind]
         if rules.identifies(new):
-            strength = {one: place for place, one in enumerate(rules.limits)}
+            strength = rules.strength
             mine = strength[kind]
             weaker = (i for i, one in enumerate(found) if strength.get(kind_of(one[0]), 0) > mine)
             found.insert(next(weaker, len(found)), new)
