@@ -37,7 +37,8 @@ def run() -> None:
         states[record.profile_id] = reducer.reduce(states.get(record.profile_id), record).state
     table.add("the reducer alone", EVENTS / (time.process_time() - begun))
 
-    backtest = Backtest(Reducer(workspace()), 0, 1 << 60, lambda profile_id, before: None)
+    end = made[-1].now + 1
+    backtest = Backtest(Reducer(workspace()), 0, end, lambda profile_id, before: None)
     begun = time.process_time()
     for moments in lives(log, Families(log, log.end())):
         backtest.live(moments)

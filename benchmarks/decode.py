@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
 from benchmarks.table import Table
 from tailorbird.base.time import parse_micros
-from tailorbird.events.decode import Accepted, decode_item, spread
+from tailorbird.events.decode import Accepted, decode_item, decode_items, spread
+from tailorbird.events.reading import is_plain
 from tailorbird.services.ingest import draft_of
 
 EVENTS = 50_000
@@ -32,19 +33,21 @@ def run() -> None:
     )
     raw = msgspec.json.Decoder().decode
     kept: list[Accepted] = []
-    plain, accept, apart, draft = 0.0, 0.0, 0.0, 0.0
+    plain, alone, accept, apart, draft = 0.0, 0.0, 0.0, 0.0, 0.0
     for start in range(0, EVENTS, BATCH):
         batch = items[start : start + BATCH]
         plain += _seconds(lambda batch=batch: [raw(item) for item in batch])
-        accept += _seconds(lambda batch=batch: kept.extend(map(_accept, batch)))
+        alone += _seconds(lambda batch=batch: [_accept(item) for item in batch])
+        accept += _seconds(lambda batch=batch: kept.extend(_accept_batch(batch)))
         apart += _seconds(lambda: spread(kept))
         draft += _seconds(lambda: [draft_of(one, NOW) for one in kept])
         kept.clear()
     table.add("msgspec into dictionaries (baseline)", EVENTS / plain)
-    table.add("decode_item", EVENTS / accept)
+    table.add("decode_item", EVENTS / alone)
+    table.add("decode_items, batches of 100", EVENTS / accept)
     table.add("spread", EVENTS / apart)
     table.add("draft_of", EVENTS / draft)
-    table.add("all three", EVENTS / (accept + apart + draft))
+    table.add("decode_items, spread, draft_of", EVENTS / (accept + apart + draft))
     table.print()
 
 
@@ -58,6 +61,16 @@ def _accept(item: bytes) -> Accepted:
     found = decode_item(item, call=None, now=NOW, sent_at=None, fresh_id="")
     assert isinstance(found, Accepted)
     return found
+
+
+def _accept_batch(items: Sequence[bytes]) -> Iterator[Accepted]:
+    is_all_plain = is_plain(b"".join(items))
+    found = decode_items(
+        items, call=None, now=NOW, sent_at=None, fresh_id=str, are_plain=is_all_plain
+    )
+    for one in found:
+        assert isinstance(one, Accepted)
+        yield one
 
 
 def _item(number: int) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -108,13 +109,18 @@ def test_a_shadow_beside_a_running_server(tmp_path: Path) -> None:
         (draft / "segments" / "regulars.yaml").write_text("when: count(order_completed) >= 2\n")
         until(lambda: len(server.events()) == PEOPLE, 20)
         words = ["shadow", "--data", str(data), "--for", "8s", "--json", "--workspace"]
+        copies = tmp_path / "copies"
+        copies.mkdir()
         running = [
             subprocess.Popen(
-                [sys.executable, "-m", "tailorbird", *words, str(folder)], stdout=subprocess.PIPE
+                [sys.executable, "-m", "tailorbird", *words, str(folder)],
+                stdout=subprocess.PIPE,
+                env={**os.environ, "TMPDIR": str(copies)},
             )
             for folder in (shop, draft)
         ]
-        time.sleep(3)
+        # What comes after both have taken their copies, of two engines each, is lived by them.
+        until(lambda: len(list(copies.glob("*/draft/*.db"))) == 2 * len(running), 60)
         for person in range(PEOPLE // 2):
             order(server, person, 3)
         same, other = (json.loads(one.communicate(timeout=60)[0]) for one in running)

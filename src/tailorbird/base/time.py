@@ -79,4 +79,6 @@ def parse_micros(text: str) -> int:
     moment = datetime.fromisoformat(text.strip())
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return to_micros(moment)
+    # As `to_micros`: a call less for each event.
+    span = moment - EPOCH
+    return (span.days * 86_400 + span.seconds) * MICROSECONDS + span.microseconds

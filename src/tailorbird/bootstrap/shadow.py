@@ -84,7 +84,9 @@ def run_shadow(
             for place in places.values()
         )
         clock = open_clock(data, "simulated" if (data / "clock").is_file() else "system")
-        shadow = Shadow(live_side, draft_side, max(log.last_now(), 1))
+        # Where nothing came for long the log's last instant is no beginning.
+        begun_at = max(log.last_now(), clock.now() - _SETTLED)
+        shadow = Shadow(live_side, draft_side, begun_at)
         shadow.begin(draft.version, __version__)
         after = base
         try:

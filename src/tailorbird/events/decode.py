@@ -6,27 +6,23 @@ ours to judge (unknown fields of a call) is ignored; properties, traits and cont
 
 from __future__ import annotations
 
-import math
-import re
-import unicodedata
-from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from tailorbird.base.hashing import hash64
+from tailorbird.base.hashing import hash64_both
 from tailorbird.base.names import nearest, snake_case
 from tailorbird.base.time import EARLIEST, LATEST, parse_micros
-from tailorbird.events.documents import start_of, text_of
-from tailorbird.events.event import NAME_OF_CALL, Event, order_of
+from tailorbird.events.documents import text_of
+from tailorbird.events.event import NAME_OF_CALL, Event
 from tailorbird.events.identifiers import DEFAULT_RULES, IdentityRules, context_identifiers
+from tailorbird.events.reading import Failed, Message, is_plain, read_carefully, read_quickly
 from tailorbird.events.refusal import Refusal, Rule, excerpt
 
 ITEM_BYTES_MAX = 32 * 1024
 REQUEST_BYTES_MAX = 500 * 1024
 BATCH_ITEMS_MAX = 2_500
-DEPTH_MAX = 32
 IDENTIFIER_LENGTH_MAX = 512
 CALLS = frozenset({"identify", "track", "page", "screen", "group", "alias"})
 
@@ -40,54 +36,23 @@ class Accepted(msgspec.Struct, gc=False):
     previous: list[tuple[str, str]] = []
 
 
-class _Failed(Exception):
-    def __init__(self, rule: Rule, place: str, value: Any, detail: str = "") -> None:
-        super().__init__(detail)
-        self.refusal = Refusal(rule, place, excerpt(value), detail)
-
-
-class _Message(
-    msgspec.Struct,
-    gc=False,
-    rename={
-        "user_id": "userId",
-        "anonymous_id": "anonymousId",
-        "message_id": "messageId",
-        "original_timestamp": "originalTimestamp",
-        "previous_id": "previousId",
-        "group_id": "groupId",
-    },
-):
-    """A call as it should be. What does not fit is read the careful way, by `_read_carefully`."""
-
-    type: str | None = None
-    event: str | None = None
-    name: str | None = None
-    category: str | None = None
-    user_id: str | None = None
-    anonymous_id: str | None = None
-    previous_id: str | None = None
-    group_id: str | None = None
-    message_id: str | None = None
-    timestamp: str | None = None
-    original_timestamp: str | None = None
-    properties: dict[str, Any] | None = None
-    traits: dict[str, Any] | None = None
-    context: dict[str, Any] | None = None
-
-
 class _Named(msgspec.Struct):
     messageId: msgspec.Raw = msgspec.Raw(b"null")  # noqa: N815
 
 
 _decode_named = msgspec.json.Decoder(_Named).decode
-_decode_message = msgspec.json.Decoder(_Message).decode
-_decode_anything = msgspec.json.Decoder(float_hook=Decimal).decode
-# Digits and points to zeros, all else to blanks: shows long numbers without parsing.
-_DIGITS = bytes(48 if 48 <= code <= 57 or code == 46 else 32 for code in range(256))
-_LONG = b"0" * 17
-_NO_BRACKETS = bytes(code for code in range(256) if code not in b"[{")
-_LONG_NUMBER = re.compile(rb"[:,\[\s](-?[0-9.]{17,}[eE]?)")
+
+
+class _Arrival(msgspec.Struct, gc=False):
+    """What the items of one request have in common."""
+
+    call: str | None
+    now: int
+    sent_at: int | None
+    fresh_id: Callable[[int], str]
+    source: str
+    is_historical: bool
+    rules: IdentityRules
 
 
 def decode_item(
@@ -113,15 +78,32 @@ def decode_item(
         is_historical: Imported history: counts, but starts nothing.
         rules: Which identifiers count.
     """
-    raw = bytes(data)
-    if len(raw) > ITEM_BYTES_MAX:
-        detail = f"the event has {len(raw):,} bytes; at most {ITEM_BYTES_MAX:,} are taken"
-        return Refusal(Rule.TOO_LARGE, "event", f"{len(raw)} bytes", detail)
-    try:
-        message = _read_quickly(raw) or _read_carefully(raw)
-        return _accept(message, call, now, sent_at, fresh_id, source, is_historical, rules)
-    except _Failed as failed:
-        return failed.refusal
+    at = _Arrival(call, now, sent_at, lambda _: fresh_id, source, is_historical, rules)
+    return _decode(data, at, 0, is_plain(bytes(data)))
+
+
+def decode_items(
+    items: Sequence[bytes | msgspec.Raw],
+    *,
+    call: str | None,
+    now: int,
+    sent_at: int | None,
+    fresh_id: Callable[[int], str],
+    are_plain: bool = False,
+    source: str = "api",
+    rules: IdentityRules = DEFAULT_RULES,
+) -> list[Accepted | Refusal]:
+    """Turn the items of one request into events; see `decode_item`.
+
+    Args:
+        fresh_id: Gives the message id of the item at a place, where the client gave none.
+        are_plain: Whether `reading.is_plain` holds of the whole request; it is asked of each item
+            where it does not.
+    """
+    at = _Arrival(call, now, sent_at, fresh_id, source, False, rules)
+    if are_plain:
+        return [_decode(item, at, index, True) for index, item in enumerate(items)]
+    return [_decode(item, at, index, is_plain(bytes(item))) for index, item in enumerate(items)]
 
 
 def message_id_of(data: bytes | msgspec.Raw) -> str | None:
@@ -133,8 +115,12 @@ def message_id_of(data: bytes | msgspec.Raw) -> str | None:
     return text if text is not None and len(text) <= IDENTIFIER_LENGTH_MAX else None
 
 
-def spread(items: list[Accepted]) -> None:
+def spread(items: Sequence[Accepted]) -> None:
     """Give items of one person with equal timestamps a microsecond each, so that order is kept."""
+    if len(items) < 2 or len(
+        {(item.event.timestamp, item.identifiers[0]) for item in items}
+    ) == len(items):
+        return  # as nearly always
     latest: dict[tuple[tuple[str, str], int], int] = {}
     for item in items:
         person, at = item.identifiers[0], item.event.timestamp
@@ -144,127 +130,93 @@ def spread(items: list[Accepted]) -> None:
         latest[person, at] = latest[person, free] = item.event.timestamp = free
 
 
-def _read_quickly(raw: bytes) -> _Message | None:
-    """Read a call that needs no standardising, as most; None where it has to be looked at closely.
-
-    ASCII without escapes is NFC, few brackets cannot nest deep, and a number of at most 16 digits
-    and points, or as a double is written, is a double that names it exactly.
-    """
-    if (
-        not raw.isascii()
-        or (b"\\" in raw and b"\\u" in raw)
-        or len(raw.translate(None, _NO_BRACKETS)) > DEPTH_MAX
-        or (_LONG in raw.translate(_DIGITS) and not all(map(_is_double, _LONG_NUMBER.findall(raw))))
-    ):
-        return None
+def _decode(
+    data: bytes | msgspec.Raw, at: _Arrival, index: int, is_plain_text: bool
+) -> Accepted | Refusal:
+    size = len(data)
+    if size > ITEM_BYTES_MAX:
+        detail = f"the event has {size:,} bytes; at most {ITEM_BYTES_MAX:,} are taken"
+        return Refusal(Rule.TOO_LARGE, "event", f"{size} bytes", detail)
     try:
-        return _decode_message(raw)
-    except msgspec.DecodeError:
-        return None
+        message = (read_quickly(data) if is_plain_text else None) or read_carefully(bytes(data))
+        return _accept(message, at, index)
+    except Failed as failed:
+        return failed.refusal
 
 
-def _is_double(text: bytes) -> bool:
-    try:
-        return repr(float(text)).encode() == text
-    except ValueError:
-        return False  # it may stand inside a text
-
-
-def _read_carefully(raw: bytes) -> _Message:
-    """Read any bytes: clean what can be cleaned, and say of the rest what is wrong with it."""
-    try:
-        found = _decode_anything(raw)
-    except RecursionError as problem:
-        raise _Failed(Rule.TOO_DEEP, "event", start_of(raw), str(problem)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, InvalidOperation) as problem:
-        raise _Failed(Rule.NOT_JSON, "event", start_of(raw), str(problem)) from None
-    if not isinstance(found, dict):
-        raise _Failed(Rule.NOT_AN_OBJECT, "event", found)
-    return _Message(
-        type=_text(found, "type"),
-        event=_text(found, "event"),
-        name=_text(found, "name"),
-        category=_text(found, "category"),
-        user_id=_identifier(found, "userId"),
-        anonymous_id=_identifier(found, "anonymousId"),
-        previous_id=_identifier(found, "previousId"),
-        group_id=_identifier(found, "groupId"),
-        message_id=_text(found, "messageId"),
-        timestamp=_stamp(found, "timestamp"),
-        original_timestamp=_stamp(found, "originalTimestamp"),
-        properties=_object(found, "properties"),
-        traits=_object(found, "traits"),
-        context=_object(found, "context"),
-    )
-
-
-def _accept(
-    message: _Message,
-    call: str | None,
-    now: int,
-    sent_at: int | None,
-    fresh_id: str,
-    source: str,
-    is_historical: bool,
-    rules: IdentityRules,
-) -> Accepted:
-    call = call or message.type or ""
+def _accept(message: Message, at: _Arrival, index: int) -> Accepted:
+    call = at.call or message.type or ""
     if call not in CALLS:
-        close = nearest(call, CALLS)
-        meant = f"; did you mean {close}?" if close else ""
-        detail = f"type {excerpt(call)!r} is none of {', '.join(sorted(CALLS))}{meant}"
-        raise _Failed(Rule.UNKNOWN_CALL if call else Rule.MISSING, "type", call, detail)
-    user_id = _judged(message.user_id, "userId", rules)
-    anonymous_id = _judged(message.anonymous_id, "anonymousId", rules)
+        raise _unknown(call)
+    user_id, anonymous_id = message.user_id, message.anonymous_id
+    if user_id is not None:
+        user_id = _judged(user_id, "userId", at.rules)
+    if anonymous_id is not None:
+        anonymous_id = _judged(anonymous_id, "anonymousId", at.rules)
     context = message.context or {}
-    properties = _properties(message, call, context)
-    context.pop("traits", None)
-    message_id = message.message_id or fresh_id
+    is_track = call == "track"
+    properties = (message.properties or {}) if is_track else _properties(message, call, context)
+    if "traits" in context:
+        del context["traits"]
+    message_id = message.message_id or at.fresh_id(index)
     if len(message_id) > IDENTIFIER_LENGTH_MAX:
-        raise _Failed(Rule.TOO_LARGE, "messageId", message_id)
-    as_sent = _timestamp(message)
-    stamp = _corrected(as_sent, now, sent_at)
-    if call == "track":
+        raise Failed(Rule.TOO_LARGE, "messageId", message_id)
+    as_sent, stamp = None, at.now
+    if message.timestamp is not None or message.original_timestamp is not None:
+        as_sent = _timestamp(message)
+        stamp = _corrected(as_sent, at.now, at.sent_at)
+    if is_track:
         name_as_sent = message.event or ""
-        name = _track_name(name_as_sent)
+        name = snake_case(name_as_sent)
+        if not name or len(name_as_sent) > IDENTIFIER_LENGTH_MAX:
+            raise _bad_name(name_as_sent, name)
     else:
         name_as_sent = message.name or ""
         name = NAME_OF_CALL[call]
+    order, dedup = hash64_both(anonymous_id or user_id or "", message_id)
     event = Event(
         type=call,
         name=name,
         message_id=message_id,
         timestamp=stamp,
-        order=order_of(message_id),
+        order=order,
         properties=properties,
         context=context,
         user_id=user_id,
         anonymous_id=anonymous_id,
         name_as_sent=name_as_sent or None,
         original_timestamp=None if as_sent is None or as_sent == stamp else as_sent,
-        source=source,
-        is_historical=is_historical,
+        source=at.source,
+        is_historical=at.is_historical,
     )
-    identifiers = identifiers_of(event, rules)
+    identifiers = identifiers_of(event, at.rules)
     if not identifiers:
-        both = {"userId": message.user_id, "anonymousId": message.anonymous_id}
-        detail = "userId and anonymousId are missing or stand for nobody"
-        raise _Failed(Rule.NOBODY, "userId", both, detail)
-    previous = _previous(message, rules) if call == "alias" else []
-    dedup = hash64(anonymous_id or user_id or "", message_id)
-    return Accepted(event, identifiers, dedup, previous)
+        raise _nobody(message)
+    if call == "alias":
+        return Accepted(event, identifiers, dedup, _previous(message, at.rules))
+    return Accepted(event, identifiers, dedup)
 
 
-def _track_name(as_sent: str) -> str:
-    name = snake_case(as_sent)
+def _unknown(call: str) -> Failed:
+    close = nearest(call, CALLS)
+    meant = f"; did you mean {close}?" if close else ""
+    detail = f"type {excerpt(call)!r} is none of {', '.join(sorted(CALLS))}{meant}"
+    return Failed(Rule.UNKNOWN_CALL if call else Rule.MISSING, "type", call, detail)
+
+
+def _nobody(message: Message) -> Failed:
+    both = {"userId": message.user_id, "anonymousId": message.anonymous_id}
+    detail = "userId and anonymousId are missing or stand for nobody"
+    return Failed(Rule.NOBODY, "userId", both, detail)
+
+
+def _bad_name(as_sent: str, name: str) -> Failed:
     if not name:
-        raise _Failed(Rule.MISSING, "event", as_sent, "a track call needs the event's name")
-    if len(as_sent) > IDENTIFIER_LENGTH_MAX:
-        raise _Failed(Rule.TOO_LARGE, "event", as_sent)
-    return name
+        return Failed(Rule.MISSING, "event", as_sent, "a track call needs the event's name")
+    return Failed(Rule.TOO_LARGE, "event", as_sent)
 
 
-def _properties(message: _Message, call: str, context: Mapping[str, Any]) -> dict[str, Any]:
+def _properties(message: Message, call: str, context: Mapping[str, Any]) -> dict[str, Any]:
     if call in ("identify", "group"):
         traits = message.traits or {}
         # RudderStack's libraries put the traits into the context.
@@ -286,7 +238,12 @@ def _properties(message: _Message, call: str, context: Mapping[str, Any]) -> dic
 
 def identifiers_of(event: Event, rules: IdentityRules = DEFAULT_RULES) -> list[tuple[str, str]]:
     """Return the identifiers that an event names, strongest first."""
-    user_id, anonymous_id = event.user_id, event.anonymous_id
+    user_id, anonymous_id, context = event.user_id, event.anonymous_id, event.context
+    is_plain_call = event.type != "identify" and not (
+        "externalIds" in context or "device" in context
+    )
+    if is_plain_call and anonymous_id is None:
+        return [] if user_id is None else [("user_id", user_id)]  # most events
     found: list[tuple[str, str]] = []
     if user_id is not None:
         found.append(("user_id", user_id))
@@ -299,17 +256,17 @@ def identifiers_of(event: Event, rules: IdentityRules = DEFAULT_RULES) -> list[t
         phone = event.properties.get("phone")
         if isinstance(phone, str) and phone.startswith("+") and phone[1:].isdigit():
             found.append(("phone", phone))
-    context = event.context
     if found and ("externalIds" in context or "device" in context):
         found += context_identifiers(context)
     # Without a context or an identify there is nothing to put in order: most events.
     return found if len(found) < 2 or found[-1][0] == "anonymous_id" else rules.sorted(found)
 
 
-def _previous(message: _Message, rules: IdentityRules) -> list[tuple[str, str]]:
-    previous = _judged(message.previous_id, "previousId", rules)
+def _previous(message: Message, rules: IdentityRules) -> list[tuple[str, str]]:
+    as_sent = message.previous_id
+    previous = None if as_sent is None else _judged(as_sent, "previousId", rules)
     if previous is None:
-        raise _Failed(Rule.MISSING, "previousId", message.previous_id)
+        raise Failed(Rule.MISSING, "previousId", message.previous_id)
     # The previous id is whatever the person was known by: an anonymous id, or a user id.
     return [("anonymous_id", previous), ("user_id", previous)]
 
@@ -320,103 +277,25 @@ def _is_address(text: str) -> bool:
     return bool(at and local and "." in domain and is_plain and len(text) <= 320)
 
 
-def _judged(value: str | None, key: str, rules: IdentityRules) -> str | None:
-    if value is None:
-        return None
+def _judged(value: str, key: str, rules: IdentityRules) -> str | None:
     value = value.strip()
     if len(value) > IDENTIFIER_LENGTH_MAX:
-        raise _Failed(Rule.TOO_LARGE, key, value)
+        raise Failed(Rule.TOO_LARGE, key, value)
     return None if rules.is_blocked(key, value) else value
 
 
-def _identifier(message: Mapping[str, Any], key: str) -> str | None:
-    value = message.get(key)
-    # Databases number their rows, and not all clients quote the number.
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return _text(message, key)
-
-
-def _text(message: Mapping[str, Any], key: str) -> str | None:
-    value = message.get(key)
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        raise _Failed(Rule.WRONG_TYPE, key, value, f"{key} has to be text")
-    return _clean_text(value, key)
-
-
-def _stamp(message: Mapping[str, Any], key: str) -> str | None:
-    value = message.get(key)
-    if value is not None and not isinstance(value, str):
-        raise _Failed(Rule.BAD_TIMESTAMP, key, value, f"{key} has to be text")
-    return value
-
-
-def _object(message: Mapping[str, Any], key: str) -> dict[str, Any] | None:
-    value = message.get(key)
-    if value is None:
-        return None
-    if not isinstance(value, dict):
-        raise _Failed(Rule.WRONG_TYPE, key, value, f"{key} has to be an object")
-    cleaned: dict[str, Any] = _clean(value, key, 0)
-    return cleaned
-
-
-def _clean(value: Any, place: str, depth: int) -> Any:
-    """Standardise a JSON value: NFC text, finite numbers, bounded depth."""
-    kind = type(value)
-    if kind is str:
-        return _clean_text(value, place)
-    if kind is dict:
-        if depth >= DEPTH_MAX:
-            raise _Failed(Rule.TOO_DEEP, place, "{…}")
-        return {
-            _clean_text(key, place): _clean(item, f"{place}.{key}", depth + 1)
-            for key, item in value.items()
-        }
-    if kind is list:
-        if depth >= DEPTH_MAX:
-            raise _Failed(Rule.TOO_DEEP, place, "[…]")
-        return [_clean(item, place, depth + 1) for item in value]
-    if kind is int and not -(1 << 63) <= value < (1 << 63):
-        # Beyond what the log's codec carries and far beyond 1e12, where numbers end: kept as text.
-        return str(value)
-    if kind is Decimal:
-        # More digits than a double names: the nearest double is kept. Amounts of up to 15 digits,
-        # which is all of the language's range at three places, never come here.
-        close = float(value)
-        if math.isinf(close):
-            raise _Failed(Rule.BAD_NUMBER, place, value)
-        return close
-    return value
-
-
-def _clean_text(text: str, place: str) -> str:
-    if text.isascii():
-        return text
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise _Failed(Rule.NOT_TEXT, place, "?", f"{place} holds half a character") from None
-    return unicodedata.normalize("NFC", text)
-
-
-def _timestamp(message: _Message) -> int | None:
+def _timestamp(message: Message) -> int:
     text, key = message.timestamp, "timestamp"
     if text is None:
         text, key = message.original_timestamp, "originalTimestamp"
-        if text is None:
-            return None
-    return min(max(instant(text, key), EARLIEST), LATEST)
+    at = instant(text, key)
+    return at if EARLIEST <= at <= LATEST else EARLIEST if at < EARLIEST else LATEST
 
 
-def _corrected(as_sent: int | None, now: int, sent_at: int | None) -> int:
+def _corrected(as_sent: int, now: int, sent_at: int | None) -> int:
     """Return when it happened by our clock; never later than now."""
-    if as_sent is None:
-        return now
     if sent_at is None:
-        return min(as_sent, now)
+        return as_sent if as_sent < now else now
     # The client's clock is off by the difference between its sending and our receiving.
     return min(max(now - (sent_at - as_sent), EARLIEST), now)
 
@@ -424,9 +303,9 @@ def _corrected(as_sent: int | None, now: int, sent_at: int | None) -> int:
 def instant(given: Any, place: str) -> int:
     """Read a timestamp field: RFC 3339 text; plain numbers are refused as ambiguous."""
     if not isinstance(given, str):
-        raise _Failed(Rule.BAD_TIMESTAMP, place, given, f"{place} has to be text")
+        raise Failed(Rule.BAD_TIMESTAMP, place, given, f"{place} has to be text")
     try:
         return parse_micros(given if given.isupper() else given.upper())
     except (ValueError, OverflowError):
         detail = f"{place} {excerpt(given)!r} is not an instant"
-        raise _Failed(Rule.BAD_TIMESTAMP, place, given, detail) from None
+        raise Failed(Rule.BAD_TIMESTAMP, place, given, detail) from None

@@ -11,14 +11,15 @@ import msgspec
 from tailorbird.base.time import parse_micros
 from tailorbird.events.refusal import Refusal, Rule, excerpt
 
+_NULL = msgspec.Raw(b"null")
 _Document = TypeVar("_Document", bound="Body")
 
 
 class Body(msgspec.Struct):
     """The parts of a single call's document that we look at before the call itself."""
 
-    sentAt: msgspec.Raw = msgspec.Raw(b"null")  # noqa: N815  # Segment's spelling
-    writeKey: msgspec.Raw = msgspec.Raw(b"null")  # noqa: N815
+    sentAt: msgspec.Raw = _NULL  # noqa: N815  # Segment's spelling
+    writeKey: msgspec.Raw = _NULL  # noqa: N815
 
 
 class Batch(Body):
@@ -79,6 +80,8 @@ def _decode_document(data: bytes, decode: Callable[[bytes], _Document]) -> _Docu
 
 def text_of(raw: msgspec.Raw) -> str | None:
     """Return a raw JSON value that is a text, else None."""
+    if raw is _NULL:
+        return None
     try:
         found: str | None = _decode_text(raw)
         return found

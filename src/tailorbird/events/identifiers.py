@@ -87,19 +87,18 @@ class IdentityRules:
             >>> IdentityRules().is_blocked("user_id", "NULL")
             True
         """
-        blocked, patterns = self._judges(kind)
+        judges = self._judges_of.get(kind)
+        blocked, patterns = judges if judges is not None else self._judges(kind)
         if value.strip().lower() in blocked:
             return True
         return bool(patterns) and any(pattern.fullmatch(value) for pattern in patterns)
 
     def _judges(self, kind: str) -> tuple[frozenset[str], tuple[re.Pattern[str], ...]]:
-        found = self._judges_of.get(kind)
-        if found is None:
-            none: frozenset[str] = frozenset()
-            found = self._judges_of[kind] = (
-                self.blocked.get("", none) | self.blocked.get(kind, none),
-                (*self.patterns.get("", ()), *self.patterns.get(kind, ())),
-            )
+        none: frozenset[str] = frozenset()
+        found = self._judges_of[kind] = (
+            self.blocked.get("", none) | self.blocked.get(kind, none),
+            (*self.patterns.get("", ()), *self.patterns.get(kind, ())),
+        )
         return found
 
     def sorted(self, identifiers: Iterable[Identifier]) -> list[Identifier]:

@@ -50,7 +50,11 @@ class Machine:
         """Say whether a run could begin, as far as the trigger does not matter: asked first."""
         if journey.reentry == "once" and journey.name in state.started:
             return False
-        return bool(journey.key) or all(run.journey != journey.name for run in state.runs)
+        if not journey.key:
+            for run in state.runs:
+                if run.journey == journey.name:
+                    return False
+        return True
 
     def start(
         self, state: ProfileState, journey: JourneyDefinition, trigger: dict[str, Any], now: int
@@ -74,9 +78,13 @@ class Machine:
             trace=[asked],
             visits={},
         )
-        started = state.started.setdefault(journey.name, Started(now, []))
-        started.last_at = now
-        started.keys = [*started.keys, key][-KEYS_MAX:]
+        started = state.started.get(journey.name)
+        if started is None:
+            state.started[journey.name] = Started(now, [key])
+        else:
+            started.last_at = now
+            started.keys.append(key)
+            del started.keys[:-KEYS_MAX]
         state.runs.append(run)
         return self._go_on(state, run, run.position, now)
 
@@ -153,9 +161,9 @@ class Machine:
     ) -> bool:
         if len(state.runs) >= RUNS_MAX:
             return False
-        running = [run for run in state.runs if run.journey == journey.name]
-        if running and (not journey.key or any(run.key == key for run in running)):
-            return False
+        for run in state.runs:
+            if run.journey == journey.name and (not journey.key or run.key == key):
+                return False
         started = state.started.get(journey.name)
         if started is not None and key in started.keys:
             return False
@@ -177,12 +185,15 @@ class Machine:
         assert journey is not None
         flow = self._flow(run)
         effects: list[SendMessage] = []
-        while position != END and not self._has_to_leave(state, run, now):
+        while position != END:
+            if journey.exit is not None and self._asking.exits(state, journey, run, now):
+                break
             step = flow.steps[position]
             run.visits[position] = run.visits.get(position, 0) + 1
             if isinstance(step, Wait):
                 run.position, run.wait_started_at = position, now
-                run.resume_at = end_of_wait(step, now, self._asking.timezone(state))
+                zone = "" if step.until_minute is None else self._asking.timezone(state)
+                run.resume_at = end_of_wait(step, now, zone)
                 return effects
             position = self._step(state, run, journey, flow, step, now, effects)
         state.runs.remove(run)

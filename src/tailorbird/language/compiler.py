@@ -13,6 +13,7 @@ from tailorbird.language import tree
 from tailorbird.language.accumulators import NEVER
 from tailorbird.language.conditions import ConditionEmitter
 from tailorbird.language.crossings import threshold
+from tailorbird.language.folding import edge_of
 from tailorbird.language.needs import CompileError, PointsScore
 from tailorbird.language.shape import (
     CALENDAR_PARTS,
@@ -131,8 +132,7 @@ class Emitter(ConditionEmitter):
         edge = self._set(
             f"{self._after(f'{times}[-{least}]', aggregate.within)} if {has_enough} else 0"
         )
-        holds = self._set(f"{edge} <= now" if is_negated else f"{edge} > now")
-        return holds, f"({edge} if {edge} > now else {NEVER})"
+        return edge_of(edge, is_until=not is_negated)
 
     def _elapsed(self, node: tree.Node) -> tuple[str, str] | None:
         """`since(..) op duration` without a window: flips once, at a known instant."""
@@ -150,9 +150,9 @@ class Emitter(ConditionEmitter):
         edge = self._set(
             f"{self._after(f'{times}[-1]', right.duration)}{strict} if {times} else {NEVER}"
         )
-        flip = f"({edge} if {edge} > now else {NEVER})"
+        truth, flip = edge_of(edge, is_until=False)
         if op in (">", ">="):
-            return self._set(f"{edge} <= now"), flip
+            return truth, flip
         return self._set(f"now < {edge} < {NEVER}"), flip
 
     def _summed(self, node: tree.Node) -> tuple[str, str] | None:
@@ -170,7 +170,23 @@ class Emitter(ConditionEmitter):
         test = self.needs.constant(threshold(left.kind, op, right.scaled))
         truth, flip = self.fresh(), self.fresh()
         window = self.needs.window(left.within)
-        self.line(f"{truth}, {flip} = sum_crossing({cell}, {window}, now, {test})")
+        walk = f"{truth}, {flip} = sum_crossing({cell}, {window}, now, {test})"
+        least = right.scaled + (op in (">", "<="))
+        if left.kind == "avg" or op in ("=", "!=") or least <= 0:
+            self.line(walk)
+            return truth, flip
+        # Of numbers that are not negative the sum falls below a bound once, when that one leaves
+        # after which too little is left.
+        sums, at = self._set(f"summable({cell})"), self.fresh()
+        self.line(f"if {sums}:")
+        with self.indented():
+            self.line(f"{at} = bisect_right({sums}[1], {sums}[1][-1] - {least}) - 1")
+            edge = self._set(f"{self._after(f'{sums}[0][{at}]', left.within)} if {at} >= 0 else 0")
+            holds, turns = edge_of(edge, is_until=op in (">", ">="))
+            self.line(f"{truth} = {holds}; {flip} = {turns}")
+        self.line("else:")
+        with self.indented():
+            self.line(walk)
         return truth, flip
 
     def _abandoned(self, node: tree.Node) -> tuple[str, str] | None:
@@ -188,7 +204,7 @@ class Emitter(ConditionEmitter):
             f" if {first} and not ({followed}) else {NEVER}"
         )
         if node.over is None:
-            return self._set(f"{begins} <= now"), f"({begins} if {begins} > now else {NEVER})"
+            return edge_of(begins, is_until=False)
         ends = self._set(f"{self._after(at, node.over)} if {begins} < {NEVER} else 0")
         flip = (
             f"({NEVER} if {ends} <= now or {ends} <= {begins}"

@@ -9,6 +9,7 @@ import operator
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate
 from math import log2
 from typing import Any
 
@@ -66,6 +67,20 @@ _SUM_TESTS: dict[str, Callable[[int], Callable[[int, int], bool]]] = {
 }
 _STAYS = {"<": True, "<=": True, ">": False, ">=": False}
 _PLAIN = frozenset({int})
+_NO_SUMS: tuple[list[int], list[int]] = ([], [0])
+
+
+def summable(cell: Cell) -> tuple[list[int], list[int]] | None:
+    """Return the timestamps of a series and its running totals, from 0 on.
+
+    None where a number is negative or an entry holds none, or several: `sum_crossing` walks those.
+    """
+    if cell is None:
+        return _NO_SUMS
+    numbers = cell[2]
+    if not _PLAIN.issuperset(map(type, numbers)) or min(numbers, default=0) < 0:
+        return None
+    return cell[0], list(accumulate(numbers, initial=0))
 
 
 def sum_crossing(

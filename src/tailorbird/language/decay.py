@@ -47,6 +47,17 @@ def weigh(timestamp: int, half_life: int) -> tuple[int, int]:
     return index, (coarse[fraction >> 12] * fine[fraction & 4095]) >> 40
 
 
+def weigh_lines(half_life: int) -> list[str]:
+    """Source of `weigh` for generated code: `ts` gives `i` and `w`, by the tables COARSE and FINE.
+
+    A call costs more than what it does, and each event with points needs one.
+    """
+    return [
+        f"i = ts // {half_life}; q = ((ts - i * {half_life}) << 24) // {half_life}",
+        "w = (COARSE[q >> 12] * FINE[q & 4095]) >> 40",
+    ]
+
+
 def value_at(buckets: Mapping[int, int], half_life: int, now: int) -> int:
     """Return the decayed sum at `now` in the scaled units of the points, half even."""
     newest, weight = weigh(now, half_life)

@@ -12,10 +12,15 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from tailorbird.base.numbers import SCALE
+from tailorbird.language import decay
 from tailorbird.language.accumulators import NEVER, CellSpec
 
 _READ_CELL = re.compile(r"\bcells\.get\(([0-9]+)\)")
-READ_EVENT = "p = e.properties; x = e.context; ts = e.timestamp; o = e.order"
+_READ_PROPERTY = re.compile(r"\bp\.get\(('[A-Za-z0-9_ -]+')\)")
+_READ_SUMS = re.compile(r"\bsummable\(cells\.get\(([0-9]+)\)\)")
+# What a generated function reads of its event, and the name by which its lines show that they do.
+_READ_EVENT = {"p": "e.properties", "x": "e.context", "ts": "e.timestamp", "o": "e.order"}
+_WORD = 1 << 63
 
 
 def fold_lines(spec: CellSpec) -> list[str]:
@@ -40,7 +45,18 @@ def fold_lines(spec: CellSpec) -> list[str]:
         case "days":
             points = spec.points // spec.unit
             return [f"add_day(cells, {one}, ts, {points}, {spec.horizon}, now)"]
-    return [f"add_decay(cells, {one}, ts, {spec.points // spec.unit}, {spec.half_life}, now)"]
+    return _decay_lines(spec)
+
+
+def _decay_lines(spec: CellSpec) -> list[str]:
+    one, points = spec.id, spec.points // spec.unit
+    # Nearly all points fall into the half-life of those before them.
+    return [
+        *decay.weigh_lines(spec.half_life),
+        f"c = cells.get({one}); k = None if c is None else c.get(i)",
+        f"if type(k) is int and {-_WORD} <= (k := k + {points} * w) < {_WORD}: c[i] = k",
+        f"else: add_decay(cells, {one}, ts, {points}, {spec.half_life}, now)",
+    ]
 
 
 def _latest_lines(spec: CellSpec, value: str) -> list[str]:
@@ -71,6 +87,9 @@ def _latest_lines(spec: CellSpec, value: str) -> list[str]:
 
 def settle_lines(name: str, truth: str, flip: str) -> list[str]:
     """Source that notes a standing condition's truth and when to ask it again."""
+    edge = _EDGE.fullmatch(f"{truth} {flip}")
+    if edge is not None:
+        return _settle_edge(name, edge["edge"], is_until=edge["op"] == ">")
     lines: list[str] = []
     if flip != str(NEVER):
         lines += [
@@ -88,6 +107,33 @@ def settle_lines(name: str, truth: str, flip: str) -> list[str]:
     ]
 
 
+def edge_of(edge: str, *, is_until: bool) -> tuple[str, str]:
+    """Source of a truth that holds until an instant, or from it on, and of when it flips."""
+    return f"({edge} {'>' if is_until else '<='} now)", f"({edge} if {edge} > now else {NEVER})"
+
+
+_EDGE = re.compile(
+    rf"\((?P<edge>u[0-9]+) (?P<op>>|<=) now\) \((?P=edge) if (?P=edge) > now else {NEVER}\)"
+)
+
+
+def _settle_edge(name: str, edge: str, *, is_until: bool) -> list[str]:
+    """The same as `settle_lines` in half the steps: one comparison tells all."""
+    enters = (
+        f"if {name!r} not in members: members[{name!r}] = now; changes.append(({name!r}, True))"
+    )
+    leaves = f"if {name!r} in members: del members[{name!r}]; changes.append(({name!r}, False))"
+    return [
+        f"if {edge} > now:",
+        f"    if {edge} < {NEVER}: deadlines[{name!r}] = {edge}",
+        f"    elif {name!r} in deadlines: del deadlines[{name!r}]",
+        f"    {enters if is_until else leaves}",
+        "else:",
+        f"    if {name!r} in deadlines: del deadlines[{name!r}]",
+        f"    {leaves if is_until else enters}",
+    ]
+
+
 def share_cells(lines: Sequence[str]) -> list[str]:
     """Let lines that read the same cells read each once: evaluating changes none."""
     read = Counter(one for line in lines for one in _READ_CELL.findall(line))
@@ -100,6 +146,35 @@ def share_cells(lines: Sequence[str]) -> list[str]:
         *(f"h{one} = cells.get({one})" for one in sorted(often)),
         *(_READ_CELL.sub(local, line) for line in lines),
     ]
+
+
+def share_sums(lines: Sequence[str]) -> list[str]:
+    """Let lines that sum up the same series do it once, before them all."""
+    summed = sorted({one for line in lines for one in _READ_SUMS.findall(line)})
+    return [
+        *(f"s{one} = summable(cells.get({one}))" for one in summed),
+        *(_READ_SUMS.sub(r"s\1", line) for line in lines),
+    ]
+
+
+def read_event(lines: Sequence[str]) -> list[str]:
+    """Put what lines read of the event `e` before them; what several ask is read once."""
+    asked = Counter(one for line in lines for one in _READ_PROPERTY.findall(line))
+    often = {one: f"p{n}" for n, one in enumerate(one for one in asked if asked[one] > 1)}
+
+    def local(found: re.Match[str]) -> str:
+        return often.get(found[1], found[0])
+
+    body = [
+        *(f"{name} = p.get({one})" for one, name in often.items()),
+        *(_READ_PROPERTY.sub(local, line) for line in lines),
+    ]
+    read = [
+        f"{name} = {source}"
+        for name, source in _READ_EVENT.items()
+        if any(re.search(rf"\b{name}\b", line) for line in body)
+    ]
+    return ["; ".join(read), *body] if read else body
 
 
 def groups_of(specs: Iterable[CellSpec]) -> dict[str, list[CellSpec]]:

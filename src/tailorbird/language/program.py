@@ -13,28 +13,29 @@ from functools import lru_cache
 from types import CodeType
 from typing import Any, Protocol
 
-from tailorbird.base.numbers import divide, divide_half_even
 from tailorbird.events.event import Event
-from tailorbird.language import accumulators, calendar, crossings, decay, interests, runtime, tree
+from tailorbird.language import accumulators, decay, interests, tree
 from tailorbird.language.accumulators import NEVER, Cell, Cells, CellSpec
 from tailorbird.language.compiler import Emitter
 from tailorbird.language.folding import (
-    READ_EVENT,
     fold_lines,
     groups_of,
     indent,
+    read_event,
     settle_lines,
     share_cells,
+    share_sums,
 )
 from tailorbird.language.needs import Interest, Needs, PointsScore, Scope
 from tailorbird.language.shape import children, is_condition
-from tailorbird.language.values import Moment, Value, event_property, from_json, lookup
+from tailorbird.language.values import Value
+from tailorbird.language.vocabulary import NAMES
 
 _Evaluate = Callable[[Cells, Any, int], tuple[Value, int]]
 _Add = Callable[[Cells, Event, int], None]
 # See `Program.take`: (cells, event, now, view, members, deadlines, changes), and without an event.
 _Changes = list[tuple[str, bool]]
-_Take = Callable[[Cells, Event, int, Any, dict[str, int], dict[str, int], _Changes], None]
+Take = Callable[[Cells, Event, int, Any, dict[str, int], dict[str, int], _Changes], None]
 _Settle = Callable[[Cells, Any, int, dict[str, int], dict[str, int], _Changes], None]
 
 
@@ -101,7 +102,7 @@ class Program:
         self._evaluators, sources = self._compile_expressions()
         for interest in self._scope.interests.values() if standing is not None else ():
             self._needs.interest(interest)  # kept also where no expression asks it: people look
-        self._takers = {} if standing is None else self._compile_takers(sources)
+        self.takers: Mapping[str, Take] = {} if standing is None else self._compile_takers(sources)
         self._settlers = self._compile_settlers(sources)
         self._adders: Mapping[str, _Add] | None = None
         if any(spec.half_life for spec in self.specs.values()):
@@ -146,7 +147,7 @@ class Program:
         to be asked next. Returns (name, holds) for those whose truth changed.
         """
         changes: list[tuple[str, bool]] = []
-        taker = self._takers.get(event.name)
+        taker = self.takers.get(event.name)
         if taker is not None:
             taker(view.cells, event, now, view, members, deadlines, changes)
         return changes
@@ -176,7 +177,7 @@ class Program:
         for event, specs in by_event.items():
             names[event] = f"a{len(names)}"
             source.append(f"def {names[event]}(cells, e, now):")
-            source += indent([READ_EVENT, *self._fold_lines(groups_of(specs))])
+            source += indent(read_event(self._fold_lines(groups_of(specs))))
         space = self._run("\n".join(source))
         return {event: space[name] for event, name in names.items()}
 
@@ -303,7 +304,7 @@ class Program:
         self._functions = {name: space[name] for name in names.values()}
         return {key: space[name] for key, name in names.items()}, settling
 
-    def _compile_takers(self, settling: Mapping[str, list[str]]) -> dict[str, _Take]:
+    def _compile_takers(self, settling: Mapping[str, list[str]]) -> dict[str, Take]:
         """Compile for each event name: fold it, then settle what its matching filters touch."""
         specs_of: dict[str, list[CellSpec]] = {}
         for spec in self.specs.values():
@@ -322,20 +323,18 @@ class Program:
             asked_for = sorted({group for asked in touched for group in asked})
             flags = {group: f"g{n}" for n, group in enumerate(asked_for)}
             names[event] = f"t{len(names)}"
-            lines = [READ_EVENT]
-            if flags:
-                lines.append(" = ".join(flags.values()) + " = False")
+            lines = [" = ".join(flags.values()) + " = False"] if flags else []
             lines += self._fold_lines(groups, flags)
             settled: list[str] = []
             for asked_groups, keys in touched.items():
-                body = [line for key in keys for line in settling[key]]
+                body = share_sums([line for key in keys for line in settling[key]])
                 if asked_groups:
                     settled.append(f"if {' or '.join(flags[group] for group in asked_groups)}:")
                     body = indent(body)
                 settled += body
             lines += share_cells(settled)
             source.append(f"def {names[event]}(cells, e, now, v, members, deadlines, changes):")
-            source += indent(lines)
+            source += indent(read_event(lines))
         space = self._run("\n".join(source))
         return {event: space[name] for event, name in names.items()}
 
@@ -388,8 +387,10 @@ class Program:
         return lines
 
     def _run(self, source: str, constants: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        space: dict[str, Any] = {**_NAMES, **self._functions}
+        space: dict[str, Any] = {**NAMES, **self._functions}
         space.update(self._needs.constants if constants is None else constants)
+        if "COARSE" in source:
+            space["COARSE"], space["FINE"] = decay.tables()
         exec(_compiled(source), space)  # our own source
         return space
 
@@ -421,70 +422,3 @@ def _copy(cell: Cell) -> Cell:
     if isinstance(cell, list):
         return [list(part) if isinstance(part, list) else part for part in cell]
     return cell
-
-
-_NAMES: dict[str, Any] = {
-    "NEVER": NEVER,
-    "Moment": Moment,
-    "abandoned": runtime.abandoned,
-    "abandoned_breaks": crossings.abandoned_breaks,
-    "add": runtime.add,
-    "add_day": accumulators.add_day,
-    "add_decay": accumulators.add_decay,
-    "add_edge": accumulators.add_edge,
-    "add_extreme": accumulators.add_extreme,
-    "add_latest": accumulators.add_latest,
-    "add_time": accumulators.add_time,
-    "add_sum": accumulators.add_sum,
-    "age": runtime.age,
-    "anniversary": calendar.anniversary,
-    "anniversary_breaks": calendar.anniversary_breaks,
-    "chained": runtime.chained,
-    "coalesce": runtime.coalesce,
-    "compare": runtime.compare,
-    "count_times": runtime.count_times,
-    "days_breaks": crossings.days_breaks,
-    "decay_crossing": crossings.decay_crossing,
-    "decayed": runtime.decayed,
-    "distinct": runtime.distinct,
-    "divide": divide,
-    "divide_half_even": divide_half_even,
-    "edge_latest": runtime.edge_latest,
-    "event_path": runtime.event_path,
-    "event_property": event_property,
-    "expiries": crossings.expiries,
-    "expiry": runtime.expiry,
-    "favourite": runtime.favourite,
-    "first_crossing": crossings.first_crossing,
-    "first_flip": crossings.first_flip,
-    "from_json": from_json,
-    "interest_weight": interests.interest_weight,
-    "items_of": runtime.items_of,
-    "length": runtime.length,
-    "like": runtime.like,
-    "lookup": lookup,
-    "lower_text": runtime.lower_text,
-    "match": runtime.match,
-    "max": max,
-    "member": runtime.member,
-    "min": min,
-    "moment_of": runtime.moment_of,
-    "most": runtime.most,
-    "multiply": runtime.multiply,
-    "negate": runtime.negate,
-    "numbers_latest": runtime.numbers_latest,
-    "pack": accumulators.pack,
-    "part": calendar.part,
-    "part_breaks": calendar.part_breaks,
-    "part_of": calendar.part_of,
-    "pooled": runtime.pooled,
-    "quotient": runtime.quotient,
-    "since_times": runtime.since_times,
-    "subtract": runtime.subtract,
-    "sum_crossing": crossings.sum_crossing,
-    "sum_of": runtime.sum_of,
-    "top_interest": interests.top_interest,
-    "trim_latest": accumulators.trim_latest,
-    "trim_times": accumulators.trim_times,
-    "unpack": accumulators.unpack,
-}

@@ -14,6 +14,8 @@ from tailorbird.profiles.state import Consent, ProfileState, TraitValue
 MARKETING = "marketing"
 GIVING = frozenset({"consent_given", "subscribed"})
 WITHDRAWING = frozenset({"consent_withdrawn", "unsubscribed"})
+_ANSWERING = GIVING | WITHDRAWING
+_WRITING = frozenset({"identify", "group"})
 
 
 def fold_event(state: ProfileState, event: Event) -> tuple[tuple[str, ...], bool]:
@@ -22,12 +24,20 @@ def fold_event(state: ProfileState, event: Event) -> tuple[tuple[str, ...], bool
     Returns:
         The names of the traits that were written, and whether the context was.
     """
+    traits = _fold_traits(state, event) if event.type in _WRITING else ()
+    if event.name in _ANSWERING and event.type != "identify":
+        topic = event.properties.get("topic")
+        _agree(state, topic if isinstance(topic, str) else MARKETING, event.name in GIVING, event)
+    if event.context and (place := (event.timestamp, event.order)) > state.context_at:
+        state.context = event.context
+        state.context_at = place
+        return traits, True
+    return traits, False
+
+
+def _fold_traits(state: ProfileState, event: Event) -> tuple[str, ...]:
     written = written_traits(event)
-    traits = (
-        tuple(name for name, value in written.items() if _write(state, name, value, event))
-        if written
-        else ()
-    )
+    traits = tuple(name for name, value in written.items() if _write(state, name, value, event))
     if traits and (event.unfit is not None or state.unfit):
         _mark(state, traits, event.unfit or {})
     if event.type == "identify":
@@ -36,14 +46,7 @@ def fold_event(state: ProfileState, event: Event) -> tuple[tuple[str, ...], bool
             for topic, answer in consent.items():
                 if isinstance(answer, bool):
                     _agree(state, topic, answer, event)
-    elif event.name in GIVING or event.name in WITHDRAWING:
-        topic = event.properties.get("topic")
-        _agree(state, topic if isinstance(topic, str) else MARKETING, event.name in GIVING, event)
-    if event.context and (place := (event.timestamp, event.order)) > state.context_at:
-        state.context = event.context
-        state.context_at = place
-        return traits, True
-    return traits, False
+    return traits
 
 
 def _write(state: ProfileState, name: str, value: Any, event: Event) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tailorbird.language.accumulators import Cells
 from tailorbird.language.calendar import is_zone
 from tailorbird.profiles.state import ProfileState
 
@@ -12,7 +13,7 @@ from tailorbird.profiles.state import ProfileState
 class ProfileView:
     """Reads a state without copying it; `event` is the triggering event, where there is one."""
 
-    __slots__ = ("_traits", "_workspace_timezone", "cells", "context", "event")
+    __slots__ = ("_state", "_workspace_timezone", "event")
 
     def __init__(
         self,
@@ -20,11 +21,20 @@ class ProfileView:
         workspace_timezone: str,
         event: Mapping[str, Any] | None = None,
     ) -> None:
-        self.cells = state.cells
-        self.context = state.context
-        self.event = event
-        self._traits = state.traits
+        # One is made for each record, and few conditions look at more than cells.
+        self._state = state
         self._workspace_timezone = workspace_timezone
+        self.event = event
+
+    @property
+    def cells(self) -> Cells:
+        """The accumulators by id."""
+        return self._state.cells
+
+    @property
+    def context(self) -> Mapping[str, Any]:
+        """The latest context."""
+        return self._state.context
 
     @property
     def timezone(self) -> str:
@@ -34,7 +44,7 @@ class ProfileView:
 
     def trait(self, name: str) -> Any:
         """Return a trait's raw value or None."""
-        found = self._traits.get(name)
+        found = self._state.traits.get(name)
         return None if found is None else found.value
 
     def named(self, kind: str, name: str) -> Any:

@@ -55,6 +55,7 @@ class Reducer(StateReader):
         super().__init__(workspace)
         self._segments = tuple(workspace.segments)
         self._rank = {name: rank for rank, name in enumerate(self._segments)}
+        self._takers = self.program.takers
         self._born = _segment_names(self.program.born(self._timezone))
         self._of_trait = _segments_by(self.program.keys_of_trait)
         self._of_context = _segment_names(self.program.keys_of_context)
@@ -84,6 +85,9 @@ class Reducer(StateReader):
         if state is None:
             state = self._newborn(record)
         out = Reduction(state)
+        if record.kind == EVENT and not state.waiting_for:  # nearly all are
+            self._take_event(out, event or decode_event(record), record.now, is_new=is_new)
+            return self._close(out)
         if record.kind == MERGE_IN:
             merging.expect(state, _decode_merge(record.body).merge_id)
         if record.kind == ABSORB:
@@ -105,12 +109,13 @@ class Reducer(StateReader):
     def _take(
         self, out: Reduction, record: Record, event: Event | None = None, *, is_new: bool = False
     ) -> None:
+        if record.kind == EVENT:
+            self._take_event(out, event or decode_event(record), record.now, is_new=is_new)
+            return
         deadline = out.state.deadline
         if deadline is not None and deadline < record.now:
             self._fire(out, record.now)
-        if record.kind == EVENT:
-            self._event(out, event or decode_event(record), record.now, is_new=is_new)
-        elif record.kind == MERGE_IN:
+        if record.kind == MERGE_IN:
             merge = _decode_merge(record.body)
             if merge.merge_id not in out.state.absorbed:
                 out.state.waiting_for[merge.merge_id] = record.now
@@ -118,18 +123,26 @@ class Reducer(StateReader):
             self._merge_out(out, _decode_merge(record.body), record.now)
         out.state.updated_at = record.now
 
-    def _event(self, out: Reduction, event: Event, now: int, *, is_new: bool) -> None:
+    def _take_event(self, out: Reduction, event: Event, now: int, *, is_new: bool) -> None:
         state = out.state
+        if state.deadline is not None and state.deadline < now:
+            self._fire(out, now)
+            state = out.state
+        state.updated_at = now
         if state.merged_into:
             return
-        cause = "import" if event.is_historical else "record"
         traits, has_context = fold_event(state, event)
         view = ProfileView(state, self._timezone)
-        changes = self.program.take(view, event, now, state.segments, state.deadlines)
-        if traits or is_new or has_context or state.deadline == now:
+        changes: list[tuple[str, bool]] = []
+        take = self._takers.get(event.name)
+        if take is not None:
+            take(state.cells, event, now, view, state.segments, state.deadlines, changes)
+        if traits or is_new or (has_context and self._of_context) or state.deadline == now:
             more = self._touched(state, traits, has_context, now, is_new=is_new)
             changes += self.program.settle(view, more, now, state.segments, state.deadlines)
-        entered = self._note(out, changes, now, cause) if changes else []
+        entered: list[str] = []
+        if changes:
+            entered = self._note(out, changes, now, "import" if event.is_historical else "record")
         if state.runs:
             for run in state.runs:
                 if run.resume_at <= now:
@@ -197,6 +210,8 @@ class Reducer(StateReader):
 
     def _resume(self, out: Reduction, now: int) -> None:
         due = [run for run in out.state.runs if run.resume_at <= now]
+        if not due:
+            return
         if len(due) > 1:
             due.sort(key=lambda run: (run.resume_at, run.started_at))
         for run in due:
@@ -214,12 +229,14 @@ class Reducer(StateReader):
             state = out.state
         deadlines, runs = state.deadlines, state.runs
         due = [(at, self._rank[name], name) for name, at in deadlines.items() if at < before]
-        heapify(due)
+        if len(due) > 1:
+            heapify(due)
         view = ProfileView(state, self._timezone)
         for _ in range(FIRINGS_MAX):
             at = due[0][0] if due else before
             for run in runs:
-                at = min(at, run.resume_at)
+                if run.resume_at < at:
+                    at = run.resume_at
             if at >= before:
                 return
             names: list[str] = []
@@ -243,7 +260,17 @@ class Reducer(StateReader):
         raise AssertionError(f"more than {FIRINGS_MAX} deadlines fired for one profile in one call")
 
     def _close(self, out: Reduction) -> Reduction:
-        out.deadline = out.state.deadline = _deadline(out.state)
+        state = out.state
+        first: int | None = None
+        if state.waiting_for:
+            first = merging.waits_until(state)
+        else:
+            if state.deadlines:
+                first = min(state.deadlines.values())
+            for run in state.runs:
+                if first is None or run.resume_at < first:
+                    first = run.resume_at
+        out.deadline = state.deadline = first
         return out
 
     # -- merges ----------------------------------------------------------------------------------
@@ -447,16 +474,6 @@ class Reducer(StateReader):
             updated_at=record.now,
             origin=hash64("origin", record.partition, record.now),
         )
-
-
-def _deadline(state: ProfileState) -> int | None:
-    if state.waiting_for:
-        return merging.waits_until(state)
-    first = min(state.deadlines.values()) if state.deadlines else None
-    for run in state.runs:
-        if first is None or run.resume_at < first:
-            first = run.resume_at
-    return first
 
 
 def _segments_by(keys: Any) -> dict[str, tuple[str, ...]]:

@@ -1,9 +1,9 @@
 """The engine: a host that owns partitions, reads their records in order and calls the reducer.
 
 Everything that a batch of records changed (states, memberships, deadlines, outbox, offset) is
-committed in one transaction, at least every 20 ms or 5,000 profiles; `working_set` holds it until
-then. How records are cut into batches, and how many engines share the partitions, changes nothing
-in the states.
+committed in one transaction, at least every 20 ms (100 while the engine is behind) or 5,000
+profiles; `working_set` holds it until then. How records are cut into batches, and how many engines
+share the partitions, changes nothing in the states.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import structlog
 from tailorbird.events.event import (
     ACTIVATE,
     ERASE,
+    EVENT,
     LINK,
     NOISY_EVENT,
     PARTITIONS,
@@ -45,6 +46,9 @@ LoadWorkspace = Callable[[str], Workspace]
 RECORDS_PER_COMMIT = 2_000
 PROFILES_PER_COMMIT = 5_000
 COMMIT_SECONDS = 0.02
+# While more records wait than one batch holds nothing that is stored is fresh yet: fewer and larger
+# commits bring the engine there sooner, by a seventh.
+BEHIND_SECONDS = 0.1
 # Records of other engines' partitions that are passed over before the offset is stored.
 _OFFSETS_PER_COMMIT = 10_000
 # Profiles that a version going live is brought to between two batches of records.
@@ -93,6 +97,7 @@ class Engine:
         self._is_strict = is_strict
         self._seconds = seconds
         self._is_careful = False
+        self._commit_seconds = COMMIT_SECONDS
         self._reducers: dict[str, Reducer] = {"": Reducer(_EMPTY)}
         self._open_filled = open_filled
         self._sweeps: dict[int, Sweep] = {}
@@ -126,6 +131,7 @@ class Engine:
         swept = 0
         try:
             if records:
+                self._commit_seconds = COMMIT_SECONDS if len(records) < limit else BEHIND_SECONDS
                 self._advance(records, seen)
             if self._work.sweeps:
                 swept = self._sweep(SWEPT_PER_STEP if records else PAGE)
@@ -183,10 +189,12 @@ class Engine:
                 continue  # committed before the batch had to be done again
             if record.kind != ACTIVATE:
                 self._refolded = None
-            if record.kind == TICK:
-                self._tick(record)
-            elif not record.body:
+            if not record.body and record.kind != TICK:
                 pass  # a stub of somebody who was erased
+            elif record.kind == EVENT:
+                self._apply(record, record.profile_id, self._reduce)
+            elif record.kind == TICK:
+                self._tick(record)
             elif record.kind == ACTIVATE:
                 self._activate(record)
             elif record.kind == ERASE:
@@ -198,7 +206,7 @@ class Engine:
             elif record.kind not in (LINK, NOISY_EVENT):
                 self._apply(record, record.profile_id, self._reduce)
             now = self._seconds()
-            if now - begun >= COMMIT_SECONDS or len(self._work) >= PROFILES_PER_COMMIT:
+            if now - begun >= self._commit_seconds or len(self._work) >= PROFILES_PER_COMMIT:
                 self._commit(record.offset)
                 begun = now
 

@@ -21,6 +21,7 @@ from tailorbird.events.event import (
     MERGE_IN,
     MERGE_OUT,
     NOISY_EVENT,
+    PARTITIONS,
     UNMERGE,
     Activate,
     Erase,
@@ -31,7 +32,6 @@ from tailorbird.events.event import (
     Unmerge,
     decode_event,
     encode,
-    partition_of,
 )
 from tailorbird.events.identifiers import DEFAULT_RULES, Identifier, IdentityRules
 from tailorbird.ports.clock import Clock
@@ -106,15 +106,15 @@ class Appender:
         # The place in the batch and the profile of each; None for a duplicate.
         placed: list[tuple[int, int] | None] = []
         concerning: list[int] = []
+        known = self._seen.known([event.dedup for event in events])
         for event in events:
-            if event.dedup and (
-                event.dedup in fresh
-                or event.dedup in self._seen
-                or (event.is_late and self._seen.holds_late(event.dedup))
+            dedup = event.dedup
+            if dedup and (
+                dedup in fresh or dedup in known or (event.is_late and self._seen.holds_late(dedup))
             ):
                 placed.append(None)
                 continue
-            fresh.add(event.dedup)
+            fresh.add(dedup)
             profile_id = batch.add(event)
             if profile_id is None:
                 placed.append(None)
@@ -138,7 +138,14 @@ class Appender:
         self._seen.add(fresh, now)
         self._derive(records, concerning, has_others=has_others)
         answers = [
-            _DUPLICATE if one is None else _answer(records[one[0]], one[1]) for one in placed
+            _DUPLICATE
+            if one is None
+            else Answer(
+                NOISY if (record := records[one[0]]).kind == NOISY_EVENT else ACCEPTED,
+                record.offset,
+                one[1],
+            )
+            for one in placed
         ]
         return answers[: len(events)], answers[len(events) :]
 
@@ -252,10 +259,6 @@ def _still_suppressed(record: Record) -> list[SuppressionChange]:
     ]
 
 
-def _answer(record: Record, profile_id: int) -> Answer:
-    return Answer(NOISY if record.kind == NOISY_EVENT else ACCEPTED, record.offset, profile_id)
-
-
 class _Batch:
     """The drafts of one commit, and what they will mean for identity once they are stored."""
 
@@ -296,6 +299,34 @@ class _Batch:
                 return None
             self._append(EVENT, profile_id, event.body, event.dedup)
             return profile_id
+        known = None if event.previous else self._known_by_all(event.identifiers)
+        profile_id = self._resolved(event) if known is None else known
+        # What was long ago comes as fast as it is read, and a wish to leave always counts.
+        is_flood = not (
+            event.is_historical or event.concerns_suppression
+        ) and self._floods.is_flood(profile_id, self._now)
+        kind = NOISY_EVENT if is_flood else EVENT
+        self.drafts.append(
+            Draft(profile_id % PARTITIONS, kind, profile_id, event.body, event.dedup)
+        )
+        return profile_id
+
+    def _known_by_all(self, identifiers: Sequence[Identifier]) -> int | None:
+        """Return whom all identifiers lead to: somebody known, for nearly every event.
+
+        That is what `resolve` says of it, without asking anything else.
+        """
+        find = self.find if self._links or self._redirects else self._store.find
+        found = None
+        for kind, value in identifiers:
+            one = find(kind, value)
+            if one is None or (found is not None and one != found):
+                return None
+            found = one
+        return found
+
+    def _resolved(self, event: EventDraft) -> int:
+        """Return the profile of an event; add what makes it so, new links and merges."""
         found = resolve(event.identifiers, event.previous, self, self._rules)
         profile_id = found.profile_id
         for loser_id, winner_id in found.merges:
@@ -316,14 +347,7 @@ class _Batch:
                 self._links[link] = profile_id
                 if link[0] == "user_id":
                     self._users.add(profile_id)
-        self._append(self._kind(event, profile_id), profile_id, event.body, event.dedup)
         return profile_id
-
-    def _kind(self, event: EventDraft, profile_id: int) -> str:
-        # What was long ago comes as fast as it is read, and a wish to leave always counts.
-        if event.is_historical or event.concerns_suppression:
-            return EVENT
-        return NOISY_EVENT if self._floods.is_flood(profile_id, self._now) else EVENT
 
     def find(self, kind: str, value: str) -> int | None:
         """Return the profile of an identifier, this batch's links included."""
@@ -367,4 +391,4 @@ class _Batch:
         return profile_id
 
     def _append(self, kind: str, profile_id: int, body: bytes, dedup: int = 0) -> None:
-        self.drafts.append(Draft(partition_of(profile_id), kind, profile_id, body, dedup))
+        self.drafts.append(Draft(profile_id % PARTITIONS, kind, profile_id, body, dedup))

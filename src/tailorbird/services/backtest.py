@@ -37,6 +37,7 @@ LIMITS = (
 )
 _CROWDED_SHOWN = 10
 _QUARTER = DAY // 96
+_SENT = "email_sent"
 _decode_absorb = msgspec.msgpack.Decoder(Absorb).decode
 _decode_unmerge = msgspec.msgpack.Decoder(Unmerge).decode
 
@@ -123,15 +124,30 @@ class Backtest:
     def live(self, moments: Iterable[Moment]) -> None:
         """Live one family's history up to the end of the period."""
         self._forget()
+        states, reduce = self._states, self._reducer.reduce
         for moment in moments:
-            record = moment.record
-            if record.now >= self._end:
+            record, event = moment.record, moment.event
+            now = record.now
+            if now >= self._end:
                 break
-            if record.kind != ABSORB:  # the one who is waited for comes before time goes on
-                self._pass_time(record.profile_id, record.now)
-            if moment.event is not None:
-                self._hear(moment.event, record.now)
-            self._take(record, moment.event)
+            if event is None:
+                if record.kind != ABSORB:  # the one who is waited for comes before time goes on
+                    self._pass_time(record.profile_id, now)
+                self._take(record)
+                continue
+            state = states.get(record.profile_id)
+            if self._held or (
+                state is not None and state.deadline is not None and state.deadline < now
+            ):
+                self._pass_time(record.profile_id, now)
+                state = states.get(record.profile_id)
+            self.tally.events += self._begin <= now
+            if event.name in NAMES or event.name == _SENT:
+                self._hear(event, now)
+            out = reduce(state, record, event)
+            states[out.state.profile_id] = out.state
+            if out.memberships or out.effects:
+                self._note(out)
         for profile_id in list(self._states):
             self._pass_time(profile_id, self._end)
         self._close()
@@ -143,7 +159,7 @@ class Backtest:
 
     # -- records ---------------------------------------------------------------------------------
 
-    def _take(self, record: Record, event: Event | None) -> None:
+    def _take(self, record: Record) -> None:
         profile_id = record.profile_id
         state = self._states.get(profile_id)
         if record.kind == ERASE:
@@ -162,7 +178,7 @@ class Backtest:
                 record = msgspec.structs.replace(record, body=body)
                 self._note(self._reducer.reduce(state, record))
         else:
-            self._note(self._reducer.reduce(state, record, event))
+            self._note(self._reducer.reduce(state, record))
 
     def _pass_time(self, profile_id: int, now: int) -> None:
         """Fire what falls due before an instant, and let go what was held until before it."""
@@ -182,7 +198,10 @@ class Backtest:
         for change in out.memberships:
             if self._begin <= change.at < self._end and change.cause in ("record", "time"):
                 counts = self.tally.entered if change.is_member else self.tally.left
-                counts.setdefault(change.segment, Counter())[self._day(change.at)] += 1
+                days = counts.get(change.segment)
+                if days is None:
+                    days = counts[change.segment] = Counter()
+                days[self._day(change.at)] += 1
         for effect in out.effects:
             if isinstance(effect, HandOver):
                 self._handed[effect.merge_id, effect.winner_id] = effect.state
@@ -192,16 +211,15 @@ class Backtest:
                 self._decide(effect, state.profile_id, effect.due_at)
 
     def _hear(self, event: Event, now: int) -> None:
-        """Note what an event says of suppression, and of what was really sent."""
-        is_inside = self._begin <= now < self._end
-        self.tally.events += is_inside
-        for change in changes_of(event, now) if event.name in NAMES else ():
-            place = (change.address_hash, change.topic)
-            if change.is_suppressed:
-                self._suppressed[place] = change.reason
-            elif self._suppressed.get(place) == change.reason:
-                del self._suppressed[place]
-        if event.name == "email_sent" and is_inside and event.source == "tailorbird":
+        """Note what an event of before the end says of suppression, and of what was really sent."""
+        if event.name in NAMES:
+            for change in changes_of(event, now):
+                place = (change.address_hash, change.topic)
+                if change.is_suppressed:
+                    self._suppressed[place] = change.reason
+                elif self._suppressed.get(place) == change.reason:
+                    del self._suppressed[place]
+        if event.name == _SENT and self._begin <= now and event.source == "tailorbird":
             journey = event.properties.get("journey")
             if isinstance(journey, str):
                 self.tally.really.setdefault(journey, Counter())[self._day(now)] += 1

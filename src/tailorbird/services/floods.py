@@ -36,7 +36,7 @@ class Floods:
             self._full_at = {}
             self._turned_at = now
         full_at = self._full_at.get(profile_id) or self._before.get(profile_id, 0)
-        full_at = max(full_at, now) + self._step
+        full_at = (full_at if full_at > now else now) + self._step
         if full_at - now > self._depth:
             return True
         self._full_at[profile_id] = full_at

@@ -8,7 +8,7 @@ was imported counts from when it happened: it is stamped anew with its timestamp
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from operator import lt
 
 import msgspec
 
@@ -35,8 +35,7 @@ _LIVED = frozenset({EVENT, MERGE_OUT, MERGE_IN, ABSORB, UNMERGE, ERASE})
 _decode_merge = msgspec.msgpack.Decoder(Merge).decode
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(msgspec.Struct, frozen=True, gc=False):
     """A record of a family; `event` is what it carries, None for other kinds than events."""
 
     record: Record
@@ -87,7 +86,7 @@ def lives(
     """
     passes = max(1, -(-families.record_count // (count * RECORDS_PER_PASS)))
     for turn in range(passes):
-        found: dict[int, list[Moment]] = {}
+        found: dict[int, list[Record]] = {}
         read = 0
         for record in _records(log, families.until):
             read += 1
@@ -98,11 +97,14 @@ def lives(
             family = families.of(record.profile_id)
             if (family // PARTITIONS) % (count * passes) != turn * count + index:
                 continue
-            moment = _moment(record)
-            if moment is not None:
-                found.setdefault(family, []).append(moment)
+            records = found.get(family)
+            if records is None:
+                found[family] = [record]
+            else:
+                records.append(record)
         for family in list(found):
-            yield _in_order(found.pop(family))
+            # Decoded only now: what was decoded long ago has left the processor's cache.
+            yield _in_order([one for one in map(_moment, found.pop(family)) if one is not None])
 
 
 def _moment(record: Record) -> Moment | None:
@@ -122,6 +124,9 @@ def _moment(record: Record) -> Moment | None:
 
 def _in_order(moments: list[Moment]) -> list[Moment]:
     """Sort by the instant at which each became known; no two of a family share one."""
+    times = [one.record.now for one in moments]
+    if all(map(lt, times, times[1:])):
+        return moments
     moments.sort(key=lambda one: (one.record.now, one.record.offset))
     last = None
     for place, one in enumerate(moments):

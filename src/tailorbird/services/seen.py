@@ -38,6 +38,11 @@ class Seen:
         today, yesterday = self._recent
         return key in today or key in yesterday
 
+    def known(self, keys: Collection[int]) -> set[int]:
+        """Return those of some keys that came today or yesterday."""
+        today, yesterday = self._recent
+        return today.held(keys) | yesterday.held(keys)
+
     def holds_late(self, key: int) -> bool:
         """Say whether a key came on an earlier day."""
         if any(key in keys for keys in list(self._days.values())):

@@ -310,7 +310,9 @@ class Delivery:
             message.next_attempt_at = now + _STALE_SECONDS * MICROSECONDS
             message.reason = "the engine has not come as far again as when this was decided"
             return None
-        read, is_whole = self._profile(message.profile_id)
+        # From the one who began the run, not from whom they were merged into when this was tried
+        # before: that one's engine may have fallen back behind the merge.
+        read, is_whole = self._profile(effect.profile_id)
         waits_until = message.created_at + _MERGE_SECONDS_MAX * MICROSECONDS
         if not is_whole and (now < waits_until or (read is None and now <= effect.expires_at)):
             # Due still, but behind all others: a simulated clock may stand until it is sent.
@@ -320,10 +322,12 @@ class Delivery:
             return None
         workspace = reducer.workspace
         if read is None:
-            if is_whole:
-                settle(message, standing.FAILED, "the profile does not exist any more", now)
+            missing = "the profile does not exist any more" if is_whole else _MERGING
+            if now <= effect.expires_at:
+                settle(message, standing.FAILED, missing, now)
             else:
-                settle(message, standing.EXPIRED, f"it was due too long ago, and {_MERGING}", now)
+                # Whether it will be there again is not asked: the engine may have fallen back.
+                settle(message, standing.EXPIRED, f"it was due too long ago, and {missing}", now)
             return None
         message.profile_id = read.state.profile_id
         profile = reducer.snapshot(read.state, now)

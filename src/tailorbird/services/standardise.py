@@ -140,7 +140,7 @@ class Standardiser:
     def _new_shape(self, key: tuple[str | None, ...], event: Event) -> Shape:
         # Whoever makes names up does not fill the memory: such a shape is found anew each time.
         is_kept = sum(len(one or "") for one in key) <= SHAPE_LENGTH_MAX
-        shape = Shape(way_of(event, self.around.plan), is_kept)
+        shape = Shape(way_of(event, self.around), is_kept)
         if is_kept:
             if len(self._shapes) >= SHAPES_MAX:
                 self.fold_shapes()

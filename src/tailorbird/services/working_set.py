@@ -103,11 +103,9 @@ class WorkingSet:
 
     def get(self, profile_id: int) -> ProfileState | None:
         """Return one profile."""
+        # A batch's profiles were loaded before: they are the newest already.
         state = self._hot.get(profile_id)
-        if state is None:
-            return self.load((profile_id,)).get(profile_id)
-        self._hot.move_to_end(profile_id)
-        return state
+        return self.load((profile_id,)).get(profile_id) if state is None else state
 
     def due(self, partition: int, until: int) -> list[int]:
         """Return the profiles of a partition with a deadline <= `until`, in rising order."""

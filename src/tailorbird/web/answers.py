@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -12,6 +12,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _encode = msgspec.json.Encoder().encode
+_HEADERS = "tailorbird.headers"  # where a scope keeps them by name
 SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -45,6 +46,8 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     length = header(scope, b"content-length")
     if length is not None and _is_above(length, limit):
         raise BodyTooLarge(await discard(receive, limit + 1))
+    # What was announced is all: to be told so costs as much as a small body.
+    whole = int(length) if length is not None and length.isascii() and length.isdigit() else -1
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -58,7 +61,7 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
             if message.get("more_body", False):
                 await discard(receive)
             raise BodyTooLarge(b"".join(chunks)[: limit + 1])
-        if not message.get("more_body", False):
+        if size == whole or not message.get("more_body", False):
             break
     return b"".join(chunks)
 
@@ -85,11 +88,30 @@ def _is_above(length: str, limit: int) -> bool:
 
 
 def header(scope: Scope, name: bytes) -> str | None:
-    """Return a request header's value."""
-    for key, value in scope["headers"]:
-        if key.lower() == name:
-            return bytes(value).decode("latin-1")
-    return None
+    """Return a request header's value; of several the first."""
+    found = scope.get(_HEADERS)
+    if found is None:
+        # Read once: five of them are asked for each request.
+        found = scope[_HEADERS] = {
+            key.lower(): bytes(value).decode("latin-1")
+            for key, value in reversed([*scope["headers"]])
+        }
+    value: str | None = found.get(name)
+    return value
+
+
+class Reply(NamedTuple):
+    """What a request is answered with."""
+
+    status: int
+    body: bytes
+    kind: str = "application/json"
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+def json_reply(status: int, value: Any, headers: tuple[tuple[bytes, bytes], ...] = ()) -> Reply:
+    """Return a value as a JSON reply."""
+    return Reply(status, _encode(value), "application/json", headers)
 
 
 async def answer(

@@ -16,12 +16,13 @@ from tailorbird.services.room import Room
 from tailorbird.web.answers import (
     BodyTooLarge,
     Receive,
+    Reply,
     Scope,
     Send,
     answer,
-    answer_json,
     discard,
     header,
+    json_reply,
     read_body,
 )
 from tailorbird.web.measures import Measures
@@ -53,6 +54,7 @@ PIXEL_CALLS = frozenset({"identify", "track", "page", "screen", "group", "alias"
 PIXEL = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 _NO_STORE = ((b"cache-control", b"no-store"), (b"access-control-allow-origin", b"*"))
 _FORWARDED_LENGTH_MAX = 500
+_KEY_LENGTH_MAX = 200  # of those that are remembered
 # Browsers may send from any shop's pages; the write key says for whom.
 CORS = (
     (b"access-control-allow-origin", b"*"),
@@ -88,12 +90,15 @@ class Collect:
 
     async def handle(self, call: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request to /v1/CALL."""
+        await answer(send, *await self.reply(call, scope, receive))
+
+    async def reply(self, call: str, scope: Scope, receive: Receive) -> Reply:
+        """Return the answer to one request to /v1/CALL."""
         request_id = str(scope["state"]["request_id"])
         headers = ((b"x-request-id", request_id.encode()), *CORS)
         method = scope["method"]
         if method == "OPTIONS":
-            await answer(send, 204, b"", "text/plain", headers)
-            return
+            return Reply(204, b"", "text/plain", headers)
         if method != "POST":
             error = {
                 "field": "method",
@@ -102,17 +107,15 @@ class Collect:
                 "message": f"{method} is not taken here",
                 "mend": "Send the call with POST.",
             }
-            await answer_json(send, 405, {"error": error, "request_id": request_id}, headers)
-            return
+            return json_reply(405, {"error": error, "request_id": request_id}, headers)
         full = self._room.refusal() if self._room is not None else None
         size = _size_of(scope)
         if full is not None or self._waiting_bytes + size > self._waiting_bytes_max:
             await discard(receive)
-            await _send(send, _disk_full(full) if full else _busy(), request_id, headers)
-            return
+            return _reply(_disk_full(full) if full else _busy(), request_id, headers)
         self._waiting_bytes += size
         try:
-            await self._take(call, scope, receive, send, request_id, headers)
+            return await self._take(call, scope, receive, request_id, headers)
         finally:
             self._waiting_bytes -= size
 
@@ -121,10 +124,9 @@ class Collect:
         call: str,
         scope: Scope,
         receive: Receive,
-        send: Send,
         request_id: str,
         headers: tuple[tuple[bytes, bytes], ...],
-    ) -> None:
+    ) -> Reply:
         key = key_of(scope)
         try:
             body = await read_body(scope, receive, REQUEST_BYTES_MAX)
@@ -134,8 +136,7 @@ class Collect:
             begun = large.begun if self._may_write(key, None) else None
             answered = self._ingest.refuse_large(call, length, begun)
             self._measures.collected(call, answered)
-            await _send(send, answered, request_id, headers)
-            return
+            return _reply(answered, request_id, headers)
         answered = await self._ingest.call(
             call,
             body,
@@ -145,7 +146,7 @@ class Collect:
             agent=browser_of(scope),
         )
         self._measures.collected(call, answered)
-        await _send(send, answered, request_id, headers)
+        return _reply(answered, request_id, headers)
 
     async def handle_pixel(self, call: str, scope: Scope, send: Send) -> None:
         """Answer a request to /v1/pixel/CALL?data=..., base64 of a call's JSON, with a pixel.
@@ -175,7 +176,9 @@ class Collect:
         await answer(send, answered.status, PIXEL, "image/gif", headers)
 
     def _may_write(self, outer: str | None, inner: str | None) -> bool:
-        return any(key is not None and self._is_write_key(key) for key in (outer, inner))
+        return (outer is not None and self._is_write_key(outer)) or (
+            inner is not None and self._is_write_key(inner)
+        )
 
 
 def _size_of(scope: Scope) -> int:
@@ -273,6 +276,10 @@ def key_of(scope: Scope) -> str | None:
     value = header(scope, b"authorization")
     if value is None:
         return None
+    return _key_in(value) if len(value) > _KEY_LENGTH_MAX else _known_key_in(value)
+
+
+def _key_in(value: str) -> str | None:
     scheme, _, rest = value.partition(" ")
     if scheme.lower() == "bearer":
         return rest.strip()
@@ -284,9 +291,11 @@ def key_of(scope: Scope) -> str | None:
         return None
 
 
-async def _send(
-    send: Send, answered: Answered, request_id: str, headers: tuple[tuple[bytes, bytes], ...]
-) -> None:
+# The same few keys come again and again.
+_known_key_in = lru_cache(maxsize=1_024)(_key_in)
+
+
+def _reply(answered: Answered, request_id: str, headers: tuple[tuple[bytes, bytes], ...]) -> Reply:
     if answered.status in (429, 503):
         headers = (*headers, (b"retry-after", str(RETRY_AFTER_SECONDS).encode()))
     error = answered.body.get("error")
@@ -294,4 +303,4 @@ async def _send(
         # Segment's and RudderStack's libraries look for these two, and tell them to the developer.
         answered.body.update(code=error["rule"], message=error["message"])
     answered.body["request_id"] = request_id
-    await answer_json(send, answered.status, answered.body, headers)
+    return json_reply(answered.status, answered.body, headers)

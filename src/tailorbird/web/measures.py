@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
-from tailorbird.services.ingest import Answered
 from tailorbird.services.query import Query
 from tailorbird.services.room import Room
 from tailorbird.services.standardise import Standardiser
+from tailorbird.web.request_measures import RequestCounts
 from tailorbird.web.source_measures import SourceCollector, SourcesStatus
 from tailorbird.web.step_measures import StepCollector
 
@@ -42,21 +42,9 @@ class Measures:
         self._registry = CollectorRegistry()
         self._registry.register(StepCollector(standardiser))
         self._registry.register(SourceCollector(sources))
-        self._events = Counter(
-            "tailorbird_events",
-            "Events by what became of them",
-            ["call", "outcome"],
-            registry=self._registry,
-        )
-        self._refused = Counter(
-            "tailorbird_refused", "Refused items by rule", ["rule"], registry=self._registry
-        )
-        self._requests = Counter(
-            "tailorbird_requests", "Requests by status", ["status"], registry=self._registry
-        )
-        self._seconds = Histogram(
-            "tailorbird_request_seconds", "Time to answer", ["route"], registry=self._registry
-        )
+        counts = RequestCounts()
+        self._registry.register(counts)
+        self.collected, self.answered = counts.collected, counts.answered
         self._lake_is = {
             name: Gauge(f"tailorbird_lake_{name}", text, registry=self._registry)
             for name, text in _LAKE.items()
@@ -82,7 +70,6 @@ class Measures:
             registry=self._registry,
         )
         self._measure_concerns()
-        self.accepted = 0
         self._measure_outside()
 
     def _measure_concerns(self) -> None:
@@ -131,20 +118,6 @@ class Measures:
             ["what"],
             registry=self._registry,
         )
-
-    def collected(self, call: str, answered: Answered) -> None:
-        """Count a collect request."""
-        self.accepted += answered.accepted
-        self._events.labels(call, "accepted").inc(answered.accepted)
-        self._events.labels(call, "duplicate").inc(answered.duplicate)
-        self._events.labels(call, "noisy").inc(answered.noisy)
-        for rule, count in answered.refused.items():
-            self._refused.labels(rule).inc(count)
-
-    def answered(self, route: str, status: int, seconds: float) -> None:
-        """Count a request and its time."""
-        self._requests.labels(str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
 
     def text(self) -> bytes:
         """Return the exposition."""

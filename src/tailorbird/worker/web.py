@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 import sys
@@ -49,7 +48,7 @@ from tailorbird.web.stream import Stream
 from tailorbird.web.tracking import Tracking
 from tailorbird.worker.logs import configure_logs
 from tailorbird.worker.previewing import Previewer
-from tailorbird.worker.process import follow_supervisor
+from tailorbird.worker.process import calm_garbage_collector, follow_supervisor
 from tailorbird.worker.settings import RoleSettings
 from tailorbird.workspace.definitions import WorkspaceSettings
 
@@ -218,7 +217,7 @@ async def _serve(settings: RoleSettings) -> None:
         asyncio.get_running_loop().add_signal_handler(name, stop)
     learning = asyncio.create_task(_keep_learned(app.learned))
     retaining = asyncio.create_task(_keep_retained(app.retain_letters))
-    gc.freeze()
+    calm_garbage_collector()
     _log.info("ready", host=settings.host, port=settings.port, pid=os.getpid())
     await serving
     learning.cancel()

@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 
 from tailorbird import bootstrap
+from tailorbird.adapters.socket.frames import READ_BYTES_MAX
 from tailorbird.adapters.socket.nudge import SocketNudger
 from tailorbird.adapters.socket.server import WriterServer
 from tailorbird.adapters.sqlite.event_log import SqliteEventLog
@@ -76,8 +77,9 @@ class Ticker:
 
     def _open_states(self) -> list[SqliteStateStore]:
         for index in range(self._settings.engines):
-            path = self._settings.data / "state" / f"{index}.db"
-            if index not in self._states and path.exists():
+            if index in self._states:
+                continue  # looked for fifty times a second
+            if (self._settings.data / "state" / f"{index}.db").exists():
                 self._states[index] = bootstrap.open_state(self._settings.data, index)
         return list(self._states.values())
 
@@ -158,7 +160,9 @@ def _raise_fault(tasks: Sequence[asyncio.Task[Any]]) -> None:
 
 async def _listen(server: WriterServer, path: Path) -> asyncio.Server:
     _remove(path)
-    listener = await asyncio.start_unix_server(server.serve_connection, str(path))
+    listener = await asyncio.start_unix_server(
+        server.serve_connection, str(path), limit=READ_BYTES_MAX
+    )
     path.chmod(0o600)
     return listener
 

@@ -25,10 +25,12 @@ class Writer:
 
     async def serve(self, reader: asyncio.StreamReader, stream: asyncio.StreamWriter) -> None:
         async with asyncio.TaskGroup() as answering:
-            while (frame := await frames.read_frame(reader)) is not None:
-                events = frames.decode_events(frame.body)
-                self.frames.append([one.dedup for one in events])
-                answering.create_task(self._answer(frame.id, events, stream))
+            incoming = frames.FrameReader(reader)
+            while found := await incoming.read():
+                for frame in found:
+                    events = frames.decode_events(frame.body)
+                    self.frames.append([one.dedup for one in events])
+                    answering.create_task(self._answer(frame.id, events, stream))
         stream.close()
         await stream.wait_closed()
 

@@ -125,6 +125,22 @@ def test_the_same_definitions_do_the_same(data: Path) -> None:
     assert found["segments"]["keen"]["draft"]["size"] > 0
 
 
+def test_it_begins_now_where_nothing_came_for_long(tmp_path: Path) -> None:
+    # It counted from the last record: `--for 24h` was over at once after a quiet day.
+    folder = tmp_path / "data"
+    live_in(folder, now() - 10 * DAY)
+    workspace, _ = checked_workspace(FILES)
+    assert workspace is not None
+    told: list[int] = []
+
+    def tell(records: int, passed: int) -> None:
+        told.append(passed)
+        raise KeyboardInterrupt
+
+    run_shadow(folder, workspace, FILES, micros=DAY, tell=tell)
+    assert told[0] < HOUR
+
+
 def test_a_draft_that_differs_is_told_by_whom(data: Path) -> None:
     draft = {
         **LIVE,

@@ -263,7 +263,7 @@ def test_the_quick_way_equals_its_slow_twin(properties: dict[str, Any]) -> None:
     data = json.dumps({"event": "x", "userId": "u", "properties": properties}).encode()
     quick = accepted(data, "track")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tailorbird.events.decode._read_quickly", lambda raw: None)
+        patch.setattr("tailorbird.events.decode.read_quickly", lambda data: None)
         slow = accepted(data, "track")
     assert repr(quick.properties) == repr(slow.properties)
 

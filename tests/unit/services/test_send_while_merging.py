@@ -6,8 +6,9 @@ import pytest
 
 from tailorbird.adapters.memory.state_store import MemoryStateStore
 from tailorbird.events.event import Record
+from tailorbird.ports.mail_sender import Accepted, Unreachable
 from tailorbird.profiles.state import ProfileState, TraitValue
-from tailorbird.testing.building import DAY, HOUR, SECOND, START
+from tailorbird.testing.building import DAY, HOUR, MINUTE, SECOND, START
 from tailorbird.testing.sending import World
 
 
@@ -102,3 +103,31 @@ def test_a_merge_under_way_refuses_nobody_before_the_message_expires(
         world.at += SECOND
         world.works()
         assert [world.status("e1"), world.status("e2")] == ["sent", "sent"]
+
+
+def test_a_winner_whose_engine_fell_back_behind_the_merge_is_waited_for() -> None:
+    world = World(states=[MemoryStateStore(), MemoryStateStore()])
+    world.store(ProfileState(64, START, START, 1, merged_into=67))
+    world.person(67, consent=None)
+    world.wants(64, "e1", expires_at=START + DAY, kind="transactional")
+    world.answer = lambda _: Unreachable(reason="no answer")
+    world.works()
+    assert world.message("e1").profile_id == 67
+    world.states[1] = MemoryStateStore()
+    world.delivery = world.opened()
+    world.answer = lambda _: Accepted(answer="250 OK")
+    world.at += HOUR // 2
+    world.works()
+    assert (world.status("e1"), world.mails) == ("intent", [])
+    world.person(67)
+    world.works()
+    assert world.status("e1") == "sent"
+
+
+def test_what_expired_while_its_engine_had_fallen_back_is_expired() -> None:
+    # Found by the simulation, seed 701834: it was "failed", as if the person had been erased.
+    world = World()
+    world.wants(65, "e1", offset=9, expires_at=START + MINUTE)
+    world.at += MINUTE + 1
+    world.works()
+    assert world.status("e1") == "expired"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tailorbird.web.answers import DISCARDED_BYTES_MAX, BodyTooLarge, read_body
+from tailorbird.web.answers import DISCARDED_BYTES_MAX, BodyTooLarge, header, read_body
 
 PART = b"x" * 1_000_000
 
@@ -37,3 +37,19 @@ def read(headers: list[tuple[bytes, bytes]], parts: list[dict[str, Any]]) -> int
     with pytest.raises(BodyTooLarge):
         asyncio.run(read_body({"headers": headers}, receive, 500_000))
     return asked
+
+
+def test_a_body_is_whole_when_as_much_has_come_as_was_announced() -> None:
+    left = [b"ab", b"cd"]
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": left.pop(0), "more_body": True}
+
+    scope = {"headers": [(b"content-length", b"4")]}
+    assert asyncio.run(read_body(scope, receive, 500_000)) == b"abcd"
+    assert not left
+
+
+def test_of_several_headers_of_a_name_the_first_counts() -> None:
+    scope = {"headers": [(b"x-one", b"1"), (b"X-Two", b"2"), (b"x-one", b"3")]}
+    assert [header(scope, name) for name in (b"x-one", b"x-two", b"x-three")] == ["1", "2", None]

@@ -14,15 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tailorbird.adapters.socket import frames
-from tailorbird.adapters.socket.frames import Frame, pack_frame, read_frame
+from tailorbird.adapters.socket.frames import READ_BYTES_MAX, Frame, FrameReader, pack_frame
 from tailorbird.ports.clock import ClockProblem
 from tailorbird.ports.event_log import Draft
 from tailorbird.ports.log_writer import RETRY, Answer, EventDraft
 from tailorbird.profiles.identity import PROFILE
 
 ANSWER_SECONDS_MAX = 30.0
-# While one frame is committed the writer can take the next; what comes meanwhile goes together.
+# What comes while a frame is under way goes together in the next: each commit is dear. Only where
+# the first takes long does a second one go, so that the writer does not wait for us as well.
 FRAMES_UNDER_WAY_MAX = 2
+SECOND_FRAME_SECONDS = 0.005
 GATHERED_ITEMS_MAX = 5_000
 GATHERED_BYTES_MAX = 8 * 1024 * 1024
 
@@ -60,19 +62,24 @@ class SocketLogWriter:
         self._connecting = asyncio.Lock()
         self._gathered: list[_Gathered] = []
         self._senders: set[asyncio.Task[None]] = set()
+        self._second: asyncio.TimerHandle | None = None
 
     async def write(self, events: Sequence[EventDraft]) -> list[Answer]:
         """Deduplicate, resolve, append durably; see the port."""
-        if all(one.identifiers[0][0] == PROFILE for one in events):
+        if not events or (
+            events[0].identifiers[0][0] == PROFILE
+            and all(one.identifiers[0][0] == PROFILE for one in events)
+        ):
             # What became of mails: a writer that refuses all else takes it, so it goes alone.
             return await self._answers(frames.WRITE, events)
-        size = sum(len(one.body) for one in events)
+        size = sum([len(one.body) for one in events])
         answers: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
         self._gathered.append(_Gathered(events, size, answers))
-        if len(self._senders) < FRAMES_UNDER_WAY_MAX:
-            sender = asyncio.create_task(self._send_gathered())
-            self._senders.add(sender)
-            sender.add_done_callback(self._senders.discard)
+        if not self._senders:
+            self._begin_sending()
+        elif self._second is None:
+            loop = asyncio.get_running_loop()
+            self._second = loop.call_later(SECOND_FRAME_SECONDS, self._begin_second)
         return await answers
 
     async def append(self, drafts: Sequence[Draft]) -> list[Answer]:
@@ -96,30 +103,48 @@ class SocketLogWriter:
 
     async def close(self) -> None:
         """Close the connection."""
+        if self._second is not None:
+            self._second.cancel()
         if self._listener is not None:
             self._listener.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._listener
         self._drop()
 
+    def _begin_second(self) -> None:
+        self._second = None
+        if self._gathered and len(self._senders) < FRAMES_UNDER_WAY_MAX:
+            self._begin_sending()
+
+    def _begin_sending(self) -> None:
+        sender = asyncio.create_task(self._send_gathered())
+        self._senders.add(sender)
+        sender.add_done_callback(self._senders.discard)
+
     async def _send_gathered(self) -> None:
-        """Send frame after frame until nothing has gathered."""
+        """Send frame after frame until nothing has gathered, or another task does so."""
         while self._gathered:
-            group = self._next_group()
-            events = [event for one in group for event in one.events]
-            try:
-                answers = await self._answers(frames.WRITE, events)
-            except Exception as problem:  # noqa: BLE001  # whoever waits is told
-                for one in group:
-                    if not one.answers.done():
-                        one.answers.set_exception(problem)
-                continue
-            begin = 0
+            await self._send_group(self._next_group())
+            if len(self._senders) > 1:
+                break
+        # At once, not when the task is seen to be done: what comes in between would wait for it.
+        self._senders -= {asyncio.current_task()}
+
+    async def _send_group(self, group: list[_Gathered]) -> None:
+        events = [event for one in group for event in one.events]
+        try:
+            answers = await self._answers(frames.WRITE, events)
+        except Exception as problem:  # noqa: BLE001  # whoever waits is told
             for one in group:
-                end = begin + len(one.events)
                 if not one.answers.done():
-                    one.answers.set_result(answers[begin:end])
-                begin = end
+                    one.answers.set_exception(problem)
+            return
+        begin = 0
+        for one in group:
+            end = begin + len(one.events)
+            if not one.answers.done():
+                one.answers.set_result(answers[begin:end])
+            begin = end
 
     def _next_group(self) -> list[_Gathered]:
         taken = items = size = 0
@@ -144,34 +169,44 @@ class SocketLogWriter:
         return frames.decode_answers(answer.body)
 
     async def _call(self, method: str, value: object) -> Frame:
-        stream = await self._connected()
+        stream = self._stream
+        if stream is None or stream.is_closing():
+            stream = await self._connected()
         self._next_id += 1
         frame_id = self._next_id
-        waiting = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        waiting = loop.create_future()
         self._waiting[frame_id] = waiting
+        # As `asyncio.wait_for`, which costs more than the frame.
+        timer = loop.call_later(ANSWER_SECONDS_MAX, _give_up, waiting)
         try:
             stream.write(pack_frame(frame_id, method, value))
             await stream.drain()
-            found: Frame = await asyncio.wait_for(waiting, ANSWER_SECONDS_MAX)
+            found: Frame = await waiting
             return found
         finally:
+            timer.cancel()
             self._waiting.pop(frame_id, None)
 
     async def _connected(self) -> asyncio.StreamWriter:
         async with self._connecting:
             if self._stream is None or self._stream.is_closing():
                 self._drop()  # who still waits on the old one must send again
-                reader, stream = await asyncio.open_unix_connection(str(self._path))
+                reader, stream = await asyncio.open_unix_connection(
+                    str(self._path), limit=READ_BYTES_MAX
+                )
                 self._stream = stream
                 self._listener = asyncio.create_task(self._listen(reader, stream))
             return self._stream
 
     async def _listen(self, reader: asyncio.StreamReader, stream: asyncio.StreamWriter) -> None:
         try:
-            while (frame := await read_frame(reader)) is not None:
-                waiting = self._waiting.get(frame.id)
-                if waiting is not None and not waiting.done():
-                    waiting.set_result(frame)
+            incoming = FrameReader(reader)
+            while found := await incoming.read():
+                for frame in found:
+                    waiting = self._waiting.get(frame.id)
+                    if waiting is not None and not waiting.done():
+                        waiting.set_result(frame)
         except OSError:
             pass
         finally:
@@ -186,3 +221,8 @@ class SocketLogWriter:
         for waiting in self._waiting.values():
             if not waiting.done():
                 waiting.set_exception(ConnectionError("the log's writer closed the connection"))
+
+
+def _give_up(waiting: asyncio.Future[Frame]) -> None:
+    if not waiting.done():
+        waiting.set_exception(TimeoutError())

@@ -10,12 +10,14 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import structlog
 
 from tailorbird.adapters.socket import frames
-from tailorbird.adapters.socket.frames import Frame, pack_frame, read_frame
+from tailorbird.adapters.socket.frames import Frame, FrameReader, pack_frame
+from tailorbird.adapters.socket.thread import OneThread
 from tailorbird.ports.clock import ClockProblem
 from tailorbird.ports.event_log import Draft, LogProblem
 from tailorbird.ports.log_writer import Answer, EventDraft
@@ -77,6 +79,7 @@ class WriterServer:
         self._queued_bytes = 0
         self._arrived = asyncio.Event()
         self._appending = asyncio.Lock()
+        self._thread = OneThread("append")
         self.commits = 0
 
     async def serve_connection(
@@ -85,8 +88,10 @@ class WriterServer:
         """Read requests of one client until it leaves."""
         self._streams.add(stream)
         try:
-            while (frame := await read_frame(reader)) is not None:
-                self._accept(frame, stream)
+            incoming = FrameReader(reader)
+            while found := await incoming.read():
+                for frame in found:
+                    self._accept(frame, stream)
         except (OSError, ValueError):
             # A client that sends what is no frame is cut off; the others do not notice.
             pass
@@ -109,7 +114,9 @@ class WriterServer:
         drafts = [draft for one in group for draft in one.drafts]
         try:
             async with self._appending:
-                of_events, of_drafts = await asyncio.to_thread(self._appender.write, events, drafts)
+                of_events, of_drafts = await self._thread.run(
+                    partial(self._appender.write, events, drafts)
+                )
         except LogProblem as problem:
             _log.error("log_refused", items=size, reason=str(problem))
             for one in group:
@@ -129,7 +136,7 @@ class WriterServer:
         """Append records of the writer's own (ticks); False where the log refuses them."""
         try:
             async with self._appending:
-                await asyncio.to_thread(self._appender.write, [], drafts)
+                await self._thread.run(partial(self._appender.write, [], drafts))
         except LogProblem as problem:
             _log.error("log_refused", items=len(drafts), reason=str(problem))
             return False
@@ -139,7 +146,7 @@ class WriterServer:
     async def between_commits(self, act: Callable[[], object]) -> None:
         """Run something in a thread while nothing is appended."""
         async with self._appending:
-            await asyncio.to_thread(act)
+            await self._thread.run(act)
 
     async def finish(self) -> None:
         """Commit and answer all that has come, then let the clients go; call with no listener."""
@@ -151,6 +158,7 @@ class WriterServer:
             with contextlib.suppress(OSError, TimeoutError):
                 await asyncio.wait_for(stream.drain(), FLUSH_SECONDS_MAX)
             stream.close()
+        self._thread.close()
 
     def _next_group(self) -> tuple[list[_Waiting], int]:
         size = taken = 0

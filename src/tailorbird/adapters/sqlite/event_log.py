@@ -11,6 +11,7 @@ import sqlite3
 import time
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 from tailorbird.adapters.sqlite.connection import (
@@ -28,6 +29,11 @@ FILE_BYTES_MAX = 256 * 1024 * 1024
 _SEAL_MILLISECONDS_MAX = 100
 _FOLDER_SETTLES_NANOSECONDS = 1_000_000_000
 _MIGRATIONS = Path(__file__).parent / "sql" / "event_log"
+_INSERT = "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?)"
+# A statement for many rows takes a fifth less time than one for each of them.
+_ROWS_AT_ONCE = 20
+_INSERT_MANY = _INSERT + ", (?, ?, ?, ?, ?, ?, ?)" * (_ROWS_AT_ONCE - 1)
+_Row = tuple[int, int, int, str, int, int, bytes]
 _COLUMNS = "offset, partition, now, kind, profile_id, body"
 
 
@@ -61,40 +67,34 @@ class SqliteEventLog:
 
     def append(self, drafts: Sequence[Draft], now: int) -> list[Record]:
         """Stamp and store the drafts atomically and durably; see the port."""
-        records: list[Record] = []
-        rows = []
         # Before the records, not after: a file that cannot be started must refuse what comes, not
         # answer badly for what was stored.
         if self._bytes > self._file_bytes_max and self._end >= self._files[-1][0]:
             self._seal_file()
-        offset, stamp, size = self._end, self._last_now, 0
-        for draft in drafts:
-            offset += 1
-            stamp = now if now > stamp else stamp + 1
-            records.append(
-                Record(offset, draft.partition, stamp, draft.kind, draft.profile_id, draft.body)
-            )
-            rows.append(
-                (
-                    offset,
-                    draft.partition,
-                    stamp,
-                    draft.kind,
-                    draft.profile_id,
-                    draft.dedup,
-                    written(draft.kind, draft.body, self._chains),
-                )
-            )
-            size += len(draft.body) + 40
+        first, stamp = self._end + 1, max(now, self._last_now + 1)
+        records = [
+            Record(first + place, one.partition, stamp + place, one.kind, one.profile_id, one.body)
+            for place, one in enumerate(drafts)
+        ]
+        rows = [
+            (first + place, one.partition, stamp + place, one.kind, one.profile_id, one.dedup, body)
+            for place, (one, body) in enumerate(zip(drafts, self._written(drafts), strict=True))
+        ]
         connection = self._connection(self._files[-1][1])
         try:
             with transaction(connection):
-                connection.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+                _insert(connection, rows)
         except sqlite3.Error as problem:
             raise self._refusal(problem) from problem
-        self._end, self._last_now = offset, stamp
-        self._bytes += size
+        if drafts:
+            self._end, self._last_now = records[-1].offset, records[-1].now
+            self._bytes += sum([len(one.body) for one in drafts]) + 40 * len(drafts)
         return records
+
+    def _written(self, drafts: Sequence[Draft]) -> list[bytes]:
+        if not self._chains:
+            return [one.body for one in drafts]  # today's form is that of the first release
+        return [written(one.kind, one.body, self._chains) for one in drafts]
 
     def read(
         self, after: int, limit: int, partitions: Collection[int] | None = None
@@ -312,6 +312,13 @@ class SqliteEventLog:
                 connection = connect_reader(path)
             self._connections[path] = connection
         return connection
+
+
+def _insert(connection: sqlite3.Connection, rows: list[_Row]) -> None:
+    whole = len(rows) - len(rows) % _ROWS_AT_ONCE
+    for begin in range(0, whole, _ROWS_AT_ONCE):
+        connection.execute(_INSERT_MANY, [*chain(*rows[begin : begin + _ROWS_AT_ONCE])])
+    connection.executemany(_INSERT, rows[whole:])
 
 
 def _empty(connection: sqlite3.Connection, path: Path) -> None:

@@ -44,7 +44,8 @@ class SqliteIdentityStore:
     def find(self, kind: str, value: str) -> int | None:
         """Return the profile that an identifier points at, redirects followed."""
         key = (kind, value)
-        known = self._found.get(key)
+        # Asked for each identifier of each event: what came lately is found without a call.
+        known = self._found.latest.get(key) or self._found.get(key)
         if known is None:
             row = self._connection.execute(
                 "SELECT profile_id FROM identifier WHERE kind = ? AND value = ?", key
@@ -54,7 +55,8 @@ class SqliteIdentityStore:
             known = row[0]
             if self._is_writer:
                 self._found.put(key, known)
-        return self.resolve(known)
+        # Nearly everybody has become nobody else.
+        return known if self._winners.latest.get(known) == known else self.resolve(known)
 
     def identifiers(self, profile_id: int) -> list[tuple[str, str]]:
         """Return the identifiers that point at a profile, those of merged ones included."""
@@ -208,17 +210,17 @@ class Remembered(Generic[_Key, _Value]):
     """A bounded dictionary that forgets what was not asked for in a while.
 
     Two generations: what is found in the old one moves to the new one, and the old one goes when
-    the new one is full. Half the cost of putting each key found to the end.
+    the new one, `latest`, is full. Half the cost of putting each key found to the end.
     """
 
     def __init__(self, size_max: int) -> None:
         self._half = max(size_max // 2, 1)
-        self._new: dict[_Key, _Value] = {}
+        self.latest: dict[_Key, _Value] = {}
         self._old: dict[_Key, _Value] = {}
 
     def get(self, key: _Key) -> _Value | None:
         """Return what is remembered of a key."""
-        found = self._new.get(key)
+        found = self.latest.get(key)
         if found is None and self._old:
             found = self._old.get(key)
             if found is not None:
@@ -227,6 +229,6 @@ class Remembered(Generic[_Key, _Value]):
 
     def put(self, key: _Key, value: _Value) -> None:
         """Remember a value."""
-        if len(self._new) >= self._half:
-            self._old, self._new = self._new, {}
-        self._new[key] = value
+        if len(self.latest) >= self._half:
+            self._old, self.latest = self.latest, {}
+        self.latest[key] = value

@@ -23,14 +23,15 @@ _FORMER = {
     "paymentMethod": "payment_method",
 }
 _ID_OF = {"product": "product_id", "order": "order_id", "promotion": "promotion_id"}
-_KEYS = frozenset(("id", "products", *_FORMER))
+# Where an event has none of these, there is nothing to do.
+FORMER = frozenset(("id", "products", *_FORMER))
 EVENTS = frozenset((*ECOMMERCE, *ALIASES))
 
 
 def standardise_commerce(event: Event, at: Surroundings) -> bool:
     """Put today's names beside former ones; whoever lists a former name in schema.yaml means it."""
     properties = event.properties
-    if _KEYS.isdisjoint(properties):
+    if FORMER.isdisjoint(properties):
         return False
     expected = at.plan.events.get(event.name)
     for former, today in _names_of(event.name, properties):

@@ -79,7 +79,8 @@ class Step:
     """One step; `name` is what it is counted and timed under.
 
     It is asked only where the part of an event holds one of `keys`, or anything where there are no
-    keys, and where the call is one of `calls`, or any where there are none.
+    keys, and where the call is one of `calls`, or any where there are none. `properties` are names
+    of which the event has one as well.
     """
 
     name: str
@@ -87,10 +88,16 @@ class Step:
     part: Part
     keys: frozenset[str] = frozenset()
     calls: frozenset[str] = frozenset()
+    properties: frozenset[str] = frozenset()
+    needs_places: bool = False
 
-    def may_concern(self, event: Event, plan: Plan) -> bool:
+    def may_concern(self, event: Event, at: Surroundings) -> bool:
         """Say by the shape of an event alone whether the step is asked."""
         if self.calls and event.type not in self.calls:
+            return False
+        if self.needs_places and at.look_up is None:
+            return False
+        if self.properties and self.properties.isdisjoint(event.properties):
             return False
         match self.part:
             case Part.NAME:
@@ -102,5 +109,5 @@ class Step:
                     not self.keys or not self.keys.isdisjoint(event.context)
                 )
             case Part.PLAN:
-                return plan is not NO_PLAN
+                return at.plan is not NO_PLAN
         assert_never(self.part)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tailorbird.events.event import Event
 from tailorbird.events.refusal import Refusal
 from tailorbird.events.standardise.agents import standardise_agent
-from tailorbird.events.standardise.commerce import EVENTS, standardise_commerce
+from tailorbird.events.standardise.commerce import EVENTS, FORMER, standardise_commerce
 from tailorbird.events.standardise.countries import COUNTRIES, standardise_country
 from tailorbird.events.standardise.currencies import CURRENCIES, standardise_currency
 from tailorbird.events.standardise.dates import DATES, INSTANTS, standardise_dates
@@ -13,7 +13,7 @@ from tailorbird.events.standardise.emails import standardise_email
 from tailorbird.events.standardise.hours import tell_hour
 from tailorbird.events.standardise.names import ALIASES, standardise_name
 from tailorbird.events.standardise.phones import standardise_phone
-from tailorbird.events.standardise.plans import Plan, hold_to_plan
+from tailorbird.events.standardise.plans import hold_to_plan
 from tailorbird.events.standardise.step import Part, Run, Step, Surroundings
 from tailorbird.events.standardise.whereabouts import find_place
 from tailorbird.events.standardise.zones import (
@@ -26,7 +26,7 @@ _TRAITS = frozenset({"identify", "group"})
 
 STEPS: tuple[Step, ...] = (
     Step("name", standardise_name, Part.NAME, frozenset(ALIASES), frozenset({"track"})),
-    Step("commerce", standardise_commerce, Part.NAME, EVENTS, frozenset({"track"})),
+    Step("commerce", standardise_commerce, Part.NAME, EVENTS, frozenset({"track"}), FORMER),
     Step("email", standardise_email, Part.PROPERTIES, frozenset({"email"})),
     Step("country", standardise_country, Part.PROPERTIES, COUNTRIES, _TRAITS),
     Step("phone", standardise_phone, Part.PROPERTIES, frozenset({"phone"})),  # reads the country
@@ -37,7 +37,7 @@ STEPS: tuple[Step, ...] = (
     ),
     Step("time_zone", standardise_time_zone, Part.CONTEXT, ZONE),
     Step("agent", standardise_agent, Part.CONTEXT, frozenset({"userAgent"})),
-    Step("place", find_place, Part.CONTEXT),
+    Step("place", find_place, Part.CONTEXT, needs_places=True),
     Step("hour", tell_hour, Part.CONTEXT),  # reads the zones of context and place
     Step("plan", hold_to_plan, Part.PLAN),  # sees standard values
 )
@@ -45,14 +45,14 @@ STEPS: tuple[Step, ...] = (
 Way = tuple[tuple[int, Run], ...]
 
 
-def way_of(event: Event, plan: Plan) -> Way:
+def way_of(event: Event, at: Surroundings) -> Way:
     """Return the steps that an event may concern, each with its place in `STEPS`.
 
     Told by call, name, and names of properties and context alone: events alike in these go the
     same way.
     """
     return tuple(
-        (number, step.run) for number, step in enumerate(STEPS) if step.may_concern(event, plan)
+        (number, step.run) for number, step in enumerate(STEPS) if step.may_concern(event, at)
     )
 
 
@@ -61,7 +61,7 @@ def standardise(event: Event, at: Surroundings) -> Refusal | None:
 
     What was replaced stays in the event's `as_sent`, what has no standard form in `unfit`.
     """
-    for _, run in way_of(event, at.plan):
+    for _, run in way_of(event, at):
         found = run(event, at)
         if isinstance(found, Refusal):
             at.sent, at.unfit = {}, {}

@@ -1,0 +1,80 @@
+"""What generated code calls, by the names that it uses."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from typing import Any
+
+from tailorbird.base.numbers import divide, divide_half_even
+from tailorbird.language import accumulators, calendar, crossings, interests, runtime
+from tailorbird.language.accumulators import NEVER
+from tailorbird.language.values import Moment, event_property, from_json, lookup
+
+NAMES: Mapping[str, Any] = {
+    "NEVER": NEVER,
+    "Moment": Moment,
+    "abandoned": runtime.abandoned,
+    "abandoned_breaks": crossings.abandoned_breaks,
+    "add": runtime.add,
+    "add_day": accumulators.add_day,
+    "add_decay": accumulators.add_decay,
+    "add_edge": accumulators.add_edge,
+    "add_extreme": accumulators.add_extreme,
+    "add_latest": accumulators.add_latest,
+    "add_time": accumulators.add_time,
+    "add_sum": accumulators.add_sum,
+    "age": runtime.age,
+    "anniversary": calendar.anniversary,
+    "anniversary_breaks": calendar.anniversary_breaks,
+    "bisect_right": bisect_right,
+    "chained": runtime.chained,
+    "coalesce": runtime.coalesce,
+    "compare": runtime.compare,
+    "count_times": runtime.count_times,
+    "days_breaks": crossings.days_breaks,
+    "decay_crossing": crossings.decay_crossing,
+    "decayed": runtime.decayed,
+    "distinct": runtime.distinct,
+    "divide": divide,
+    "divide_half_even": divide_half_even,
+    "edge_latest": runtime.edge_latest,
+    "event_path": runtime.event_path,
+    "event_property": event_property,
+    "expiries": crossings.expiries,
+    "expiry": runtime.expiry,
+    "favourite": runtime.favourite,
+    "first_crossing": crossings.first_crossing,
+    "first_flip": crossings.first_flip,
+    "from_json": from_json,
+    "interest_weight": interests.interest_weight,
+    "items_of": runtime.items_of,
+    "length": runtime.length,
+    "like": runtime.like,
+    "lookup": lookup,
+    "lower_text": runtime.lower_text,
+    "match": runtime.match,
+    "max": max,
+    "member": runtime.member,
+    "min": min,
+    "moment_of": runtime.moment_of,
+    "most": runtime.most,
+    "multiply": runtime.multiply,
+    "negate": runtime.negate,
+    "numbers_latest": runtime.numbers_latest,
+    "pack": accumulators.pack,
+    "part": calendar.part,
+    "part_breaks": calendar.part_breaks,
+    "part_of": calendar.part_of,
+    "pooled": runtime.pooled,
+    "quotient": runtime.quotient,
+    "since_times": runtime.since_times,
+    "subtract": runtime.subtract,
+    "sum_crossing": crossings.sum_crossing,
+    "sum_of": runtime.sum_of,
+    "summable": crossings.summable,
+    "top_interest": interests.top_interest,
+    "trim_latest": accumulators.trim_latest,
+    "trim_times": accumulators.trim_times,
+    "unpack": accumulators.unpack,
+}
