@@ -106,7 +106,7 @@ def _definitions(folder: Path) -> tuple[Workspace, Mapping[str, str]]:
     workspace, found = checked_workspace(files)
     problems = [*unreadable, *found]
     if workspace is None or any(problem.severity == "error" for problem in problems):
-        output.show_problems(problems)
+        output.show_problems(problems, is_failure=True)
         raise Failure(f"the workspace in {folder} is broken", "Mend what is listed above.")
     return workspace, files
 

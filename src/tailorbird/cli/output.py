@@ -55,9 +55,12 @@ def complain(message: str, mend: str = "", *, is_warning: bool = False) -> None:
         errors.print(Text(mend))
 
 
-def show_problems(problems: Iterable[Problem]) -> None:
-    """Print problems with excerpts and carets, each with its mend."""
-    out = console()
+def show_problems(problems: Iterable[Problem], *, is_failure: bool = False) -> None:
+    """Print problems with excerpts and carets, each with its mend.
+
+    Where they end the command they are a complaint, so that what reads JSON finds none of them.
+    """
+    out = Console(stderr=True, highlight=False, soft_wrap=True) if is_failure else console()
     for problem in problems:
         place = ":".join(str(part) for part in (problem.file, problem.line, problem.column) if part)
         is_error = problem.severity == "error"

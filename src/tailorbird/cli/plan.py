@@ -69,7 +69,7 @@ def plan(
         Print a JSON object.
     """
     files, unreadable = read_folder(workspace)
-    made = _plan(files, unreadable, data, days)
+    made = _plan(files, unreadable, data, days, as_json=as_json)
     has_faults = any(one["faults"] for one in made["templates"])
     if as_json:
         output.write_json(made)
@@ -126,7 +126,7 @@ def apply(
         made, files = _kept(name, data)
     else:
         files, unreadable = read_folder(workspace)
-        made = _plan(files, unreadable, data, 0)
+        made = _plan(files, unreadable, data, 0, as_json=as_json)
         if not as_json:
             show_plan(made)
         if made["changes"] and not yes and not as_json and sys.stdin.isatty():
@@ -178,7 +178,7 @@ def rollback(
                 f"Known: {known}." if known else "This is the first one.",
             )
         files = own_files(control.load_version(found[-1][0]))
-    made = _plan(files, [], data, 0)
+    made = _plan(files, [], data, 0, as_json=as_json)
     code = _apply(made, files, data, as_json=as_json)
     if not as_json and (workspace / "tailorbird.toml").is_file():
         folder, _ = read_folder(workspace)
@@ -239,13 +239,20 @@ def _apply(made: Mapping[str, Any], files: Mapping[str, str], data: Path, *, as_
 
 
 def _plan(
-    files: Mapping[str, str], unreadable: Sequence[Problem], data: Path, days: int
+    files: Mapping[str, str],
+    unreadable: Sequence[Problem],
+    data: Path,
+    days: int,
+    *,
+    as_json: bool,
 ) -> dict[str, Any]:
     _refuse_no_data(data)
     workspace, found = checked_workspace(files)
     problems = [*unreadable, *found]
     if workspace is None or any(one.severity == "error" for one in problems):
-        output.show_problems(problems)
+        if as_json:
+            output.write_json({"plan": None, "problems": [one.to_json() for one in problems]})
+        output.show_problems(problems, is_failure=True)
         raise Failure("these definitions cannot go live", "Mend what is listed above.")
     errors = Console(stderr=True, highlight=False)
     with errors.status("planning") as status:

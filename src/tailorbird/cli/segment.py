@@ -301,7 +301,7 @@ def _definitions(folder: Path) -> Workspace:
     files, unreadable = read_folder(folder)
     workspace, problems = checked_workspace(files)
     if workspace is None:
-        output.show_problems([*unreadable, *problems])
+        output.show_problems([*unreadable, *problems], is_failure=True)
         raise output.Failure(f"the workspace in {folder} is broken", "Mend what is listed above.")
     return workspace
 
@@ -310,7 +310,7 @@ def _question(expression: str, workspace: Workspace) -> Question:
     try:
         return question_of(expression, workspace)
     except ExpressionError as error:
-        output.show_problems([error.problem()])
+        output.show_problems([error.problem()], is_failure=True)
         raise output.Failure("the condition cannot be asked") from None
 
 

@@ -102,7 +102,7 @@ def _refuse_unless_live(settings: RoleSettings, files: dict[str, str]) -> None:
     finally:
         control.close()
     if live is None:
-        output.show_problems(problems)
+        output.show_problems(problems, is_failure=True)
         raise output.Failure(
             "the workspace is broken, and no earlier version is there to be served",
             "Mend what is listed above; `tailorbird check` tells when all is well.",

@@ -56,7 +56,7 @@ def shadow(
     definitions, found = checked_workspace(files)
     problems = [*unreadable, *found]
     if definitions is None or any(problem.severity == "error" for problem in problems):
-        output.show_problems(problems)
+        output.show_problems(problems, is_failure=True)
         raise Failure(f"the workspace in {workspace} is broken", "Mend what is listed above.")
     if not (data / "log").is_dir():
         raise Failure(

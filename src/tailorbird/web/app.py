@@ -115,16 +115,19 @@ class WebApp:
         try:
             reply = await self._parts.collect.reply(call, scope, receive)
         except Disconnected:
-            await answer(send, *_cut_short(request_id))
-            return 499
+            # Whoever went away reads nothing; whoever only broke the protocol is told.
+            reply, status = _cut_short(request_id), 499
         except Exception as problem:  # noqa: BLE001  # the outermost loop of a request
             _report(problem, request_id)
             reply = _fault(request_id)
+            status = reply.status
+        else:
+            status = reply.status
         try:
             await answer(send, *reply)
         except Exception as problem:  # noqa: BLE001  # the same
             _report(problem, request_id)
-        return reply.status
+        return status
 
     async def _answer(
         self, scope: Scope, receive: Receive, send: Send, request_id: str, begun: float
@@ -151,6 +154,7 @@ class WebApp:
                 await self._refuse_path(scope, watched)
         except Disconnected:
             if not status:
+                # Whoever went away reads nothing; whoever only broke the protocol is told.
                 await answer(watched, *_cut_short(request_id))
             status = 499  # most have gone; counted under the usual number
         except Exception as problem:  # noqa: BLE001  # the outermost loop of a request
@@ -298,7 +302,6 @@ def _escape(scope: Scope) -> bool:
 
 
 def _cut_short(request_id: str) -> Reply:
-    # Whoever went away reads nothing; whoever only broke the protocol is told.
     error = {
         "field": "body",
         "value": "",

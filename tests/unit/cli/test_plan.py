@@ -190,6 +190,21 @@ def test_complaints(data: Path, shop: Path, capsys: pytest.CaptureFixture[str]) 
     assert "cannot go live" in capsys.readouterr().err
 
 
+def test_faults_are_told_as_json_too(
+    data: Path, shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (shop / BUYERS).write_text("when: coutn(order_completed) > 3\n")
+    told = asked(capsys, "plan", "--workspace", shop, "--data", data, code=WRONG)
+    assert told["plan"] is None
+    (problem,) = [one for one in told["problems"] if one["severity"] == "error"]
+    assert (problem["file"], problem["line"], problem["column"]) == (BUYERS, 1, 7)
+    assert "Did you mean `count`?" in problem["mend"]
+    words = ["--workspace", str(shop), "--data", str(data), "--json"]
+    assert run(["segment", "count", "true", *words]) == WRONG
+    printed = capsys.readouterr()
+    assert (printed.out, "coutn" in printed.err) == ("", True)
+
+
 def test_the_page_names_effects_first(
     data: Path, shop: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
