@@ -36,7 +36,10 @@ class Floods:
             self._full_at = {}
             self._turned_at = now
         full_at = self._full_at.get(profile_id) or self._before.get(profile_id, 0)
-        full_at = (full_at if full_at > now else now) + self._step
+        if not now < full_at <= now + self._depth:
+            # It is full; or the clock went back behind events that were counted and never stored.
+            full_at = now
+        full_at += self._step
         if full_at - now > self._depth:
             return True
         self._full_at[profile_id] = full_at
