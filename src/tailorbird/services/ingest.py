@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -220,16 +219,21 @@ def unpack(data: bytes, encoding: str) -> bytes | Refusal:
         return Refusal(Rule.TOO_LARGE, "body", f"{len(data)} bytes", detail)
     if data[:2] != b"\x1f\x8b" and (not encoding or encoding.strip().lower() != "gzip"):
         return data
-    unpacker = zlib.decompressobj(wbits=31)
-    try:
-        unpacked = unpacker.decompress(data, REQUEST_BYTES_MAX + 1)
-    except (zlib.error, gzip.BadGzipFile) as problem:
-        return Refusal(Rule.NOT_JSON, "body", f"{len(data)} bytes", f"not valid gzip: {problem}")
-    if len(unpacked) > REQUEST_BYTES_MAX:
-        detail = f"the request unpacks to more than {REQUEST_BYTES_MAX:,} bytes"
-        return Refusal(Rule.TOO_LARGE, "body", f"{len(data)} bytes gzip", detail)
-    if not unpacker.eof:
-        return Refusal(Rule.NOT_JSON, "body", f"{len(data)} bytes", "the gzip data are cut short")
+    unpacked, rest = b"", data
+    while rest:  # gzip may come in several members, one after the other: RFC 1952, 2.2
+        unpacker = zlib.decompressobj(wbits=31)
+        try:
+            unpacked += unpacker.decompress(rest, REQUEST_BYTES_MAX + 1 - len(unpacked))
+        except zlib.error as problem:
+            detail = f"not valid gzip: {problem}"
+            return Refusal(Rule.NOT_JSON, "body", f"{len(data)} bytes", detail)
+        if len(unpacked) > REQUEST_BYTES_MAX:
+            detail = f"the request unpacks to more than {REQUEST_BYTES_MAX:,} bytes"
+            return Refusal(Rule.TOO_LARGE, "body", f"{len(data)} bytes gzip", detail)
+        if not unpacker.eof:
+            detail = "the gzip data are cut short"
+            return Refusal(Rule.NOT_JSON, "body", f"{len(data)} bytes", detail)
+        rest = unpacker.unused_data.lstrip(b"\0")
     return unpacked
 
 

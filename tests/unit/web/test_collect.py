@@ -112,6 +112,11 @@ def test_gzip_is_unpacked_and_bombs_are_not(server: InProcessServer) -> None:
     packed = gzip.compress(json.dumps(TRACK).encode())
     head = {**WRITE, "content-encoding": "gzip"}
     assert server.ask("POST", "/v1/track", packed, head, chunks=5).status == 200
+    text = json.dumps({**TRACK, "messageId": "in two members"}).encode()
+    members = gzip.compress(text[:9]) + gzip.compress(text[9:])
+    assert server.ask("POST", "/v1/track", members, head).status == 200
+    for rest in (packed[:-9], packed + packed[:20], packed + b"rest"):
+        assert server.ask("POST", "/v1/track", rest, head).error["rule"] == "not_json"
     bomb = gzip.compress(b" " * (REQUEST_BYTES_MAX * 20))
     reply = server.ask("POST", "/v1/track", bomb, head)
     assert (reply.status, reply.error["rule"]) == (413, "too_large")
