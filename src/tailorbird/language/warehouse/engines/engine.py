@@ -69,7 +69,10 @@ class Engine:
         tree: exp.Expr = select
         for rewrite in self.rewrites:
             tree = tree.transform(rewrite, copy=tree is select)
-        return tree.sql(dialect=self.dialect, normalize_functions=False) + self.ending
+        # What is written is changed by the writing: a copy, if no rewrite has made one.
+        is_mine = tree is not select
+        text = tree.sql(dialect=self.dialect, normalize_functions=False, copy=not is_mine)
+        return text + self.ending
 
     def prelude(self) -> str:
         """Return the statements that define, once a session, what queries call."""
