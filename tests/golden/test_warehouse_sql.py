@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import sqlglot
 from sqlglot import exp
 
+from tailorbird.base.time import parse_micros
 from tailorbird.language import constructs, warehouse_prelude, warehouse_sql
+from tailorbird.language.api import read_question
 from tailorbird.language.warehouse.engines import ENGINES
 from tailorbird.language.warehouse.errors import WarehouseError
+from tailorbird.language.warehouse.frame import Frame
+from tailorbird.language.warehouse.query import members_query, value_query
 
 FOLDER = Path(__file__).parent / "warehouse"
 PERSONAL = ("traits", "context", "predictions", "clusters")
@@ -41,6 +46,23 @@ def test_queries_are_those_of_the_files(dialect: str) -> None:
             (folder / f"{name}.sql").write_text(text, encoding="utf-8")
     kept = {path.stem: path.read_text(encoding="utf-8") for path in folder.glob("*.sql")}
     assert kept == written, "renew them: UPDATE_DOCS=1 .venv/bin/pytest tests/golden"
+
+
+def test_a_query_is_as_it_was_after_it_was_written() -> None:
+    for example in (*(one.example for one in constructs.constructs()), *PROMOTED.values()):
+        node, person = read_question(example, GIVEN)
+        for promoted in ({}, {"category": ("text",), "price": ("number",)}):
+            frame = Frame(now=parse_micros(constructs.NOW), promoted=promoted)
+            try:
+                queries = [value_query(node, frame, person), members_query(node, frame, person)]
+            except WarehouseError:
+                continue
+            for query in queries:
+                before = repr(query.select)
+                for engine in ENGINES.values():
+                    with suppress(WarehouseError):
+                        query.text(engine)
+                    assert repr(query.select) == before, (example, engine.name)
 
 
 @pytest.mark.parametrize("dialect", ENGINES)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -23,6 +24,7 @@ from tailorbird.events.event import Event, order_of
 from tailorbird.language import tree
 from tailorbird.language.needs import Interest, PointsScore
 from tailorbird.language.oracle import Known, Person, value_at
+from tailorbird.language.parser import parse
 from tailorbird.language.printer import format_expression
 from tailorbird.language.values import Value
 from tailorbird.language.warehouse.embedded import Warehouse
@@ -69,6 +71,34 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
     warehouse.close()
 
 
+@pytest.fixture(scope="module", params=["of many types", "of one type"])
+def promoted(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Lake]:
+    kinds = {"p": (int, float), "q": (str,)} if request.param == "of one type" else {}
+    people = {
+        who: [replace_properties(one, kinds) for one in history]
+        for who, history in drawn_people(histories.histories()).items()
+    }
+    path = str(tmp_path_factory.mktemp("lake") / "events.parquet")
+    write_events(people, path, promoted=("p", "q"))
+    warehouse = Warehouse(path, threads=1)
+    assert set(warehouse.promoted) == {"p", "q"}
+    yield Lake(people, warehouse)
+    warehouse.close()
+
+
+def replace_properties(one: Known, kinds: dict[str, tuple[type, ...]]) -> Known:
+    """Leave out what a promoted property may not hold: lists, and what is of no wanted type."""
+    kept = {
+        name: value
+        for name, value in one.event.properties.items()
+        if name not in ("p", "q")
+        or (not isinstance(value, list) and (name not in kinds or type(value) in kinds[name]))
+    }
+    return Known(one.known_at, msgspec.structs.replace(one.event, properties=kept))
+
+
 def drawn_people(strategy: st.SearchStrategy[list[Known]]) -> dict[int, list[Known]]:
     """Draw people who have at least one event."""
     drawn: list[list[Known]] = []
@@ -107,6 +137,48 @@ def test_values_agree_under_a_small_cap(lake: Lake, cap: int, node: tree.Node) -
 @given(node=expressions.conditions)
 def test_members_are_those_for_whom_the_oracle_holds(lake: Lake, node: tree.Node) -> None:
     assert_members(lake, node, BARE)
+
+
+@pytest.mark.parametrize("cap", [1, 2, 3, 1_000])
+@settings(_SETTINGS, max_examples=12 * EFFORT)
+@given(node=expressions.expressions)
+def test_promoted_properties_agree(promoted: Lake, cap: int, node: tree.Node) -> None:
+    assert_agreement(promoted, node, replace(BARE, latest_cap=cap))
+
+
+@pytest.mark.parametrize("cap", [1, 3, 1_000])
+@settings(_SETTINGS, max_examples=12 * EFFORT)
+@given(node=expressions.conditions)
+def test_members_are_the_same_of_promoted_properties(
+    promoted: Lake, cap: int, node: tree.Node
+) -> None:
+    assert_members(promoted, node, replace(BARE, latest_cap=cap))
+
+
+# Of each person the latest N events are taken, and nearly everybody here has more than three.
+CAPPED = (
+    "sum(a.p within 60d)", "avg(a.p within 60d)", "min(a.p within 60d)", "max(a.p within 60d)",
+    "distinct(a.q)", "distinct(a.q where p > 1)", "distinct(a.p)", "favourite(a.q)",
+    "favourite(a.p)", "favourite(a.q where p >= 1 within 60d)", "most(a by q)",
+    "most(a by p within 60d)", "first(a.q within 60d)", "first(a.xs within 60d)",
+    "followed(a, b)", "followed(a, a)", "followed(a, b within 10s)", "followed(a, b by q)",
+    "sequence(a, b, a)", "sequence(a, a, b within 1d)", "sequence(a, b, c by q over 60d)",
+    "sequence(b, a, b, a)", "abandoned(a, b after 1s)", "abandoned(a, b after 1s by q)",
+    "rate(a, b)", "rate(a, a where p > 1 within 60d)", "count(a where p > 1 within 60d)",
+    "distinct(a.xs)", "most(a by xs)", "favourite(a.xs)", "distinct(a.items.k)",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", CAPPED)
+def test_the_latest_events_are_taken(promoted: Lake, text: str) -> None:
+    node, now = parse(text), max(one[-1].known_at for one in promoted.people.values())
+    promoted.warehouse.ask_everybody()
+    for cap in (1, 2, 3, 4):
+        person = replace(BARE, latest_cap=cap)
+        found = answers(promoted, node, Frame(now=now), person)
+        assert found is not None
+        for who, history in promoted.people.items():
+            assert_same(node, found[who], history, now, person)
 
 
 def assert_members(lake: Lake, node: tree.Node, person: Person) -> None:

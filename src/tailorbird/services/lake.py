@@ -119,7 +119,7 @@ def _event_row(record: Record, event: Event) -> LakeEvent:
         event.source,
         event.is_historical,
         _to_json(event.properties).decode(),
-        _to_json(event.context).decode(),
+        _to_json(event.context).decode() if event.context else "{}",
         None if event.as_sent is None else _to_json(event.as_sent).decode(),
         None if event.unfit is None else _to_json(event.unfit).decode(),
         *_promoted(event.properties),
@@ -130,13 +130,12 @@ def _promoted(properties: dict[str, Any]) -> tuple[dict[str, str | bool | int], 
     """Return the plain values of promoted properties, and the names of those that hold lists."""
     values: dict[str, str | bool | int] = {}
     lists: list[str] = []
-    for name, raw in properties.items():
-        if name in PROMOTED:
-            value = from_json(raw)
-            if type(value) is tuple:
-                lists.append(name)
-            elif value is not None:
-                values[name] = value  # type: ignore[assignment]  # a plain one: no list, no moment
+    for name in PROMOTED & properties.keys():
+        value = from_json(properties[name])
+        if type(value) is tuple:
+            lists.append(name)
+        elif value is not None:
+            values[name] = value  # type: ignore[assignment]  # a plain one: no list, no moment
     return values, tuple(lists)
 
 

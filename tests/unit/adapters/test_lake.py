@@ -208,7 +208,7 @@ def test_old_days_are_dropped_and_come_no_more(tmp_path: Path) -> None:
     assert records_in(lake) == [one for one in log.read(0, 10_000) if instant(one) >= start]
 
 
-def test_few_events_of_a_month_share_a_file(tmp_path: Path) -> None:
+def test_few_events_of_a_year_share_a_file(tmp_path: Path) -> None:
     log, lake = MemoryEventLog(), ParquetLake(tmp_path)
     for day in range(90):
         event = Event(
@@ -218,8 +218,34 @@ def test_few_events_of_a_month_share_a_file(tmp_path: Path) -> None:
     export(log, lake)
     files = lake.manifest().files
     assert sum(one.rows for one in files) == 90
-    assert len(files) == len({one.day[:7] for one in files}) < 6
-    assert all(one.day[:7] == one.last_day[:7] for one in files)
+    assert len(files) == len({one.day[:4] for one in files}) < 3
+    assert all(one.day[:4] == one.last_day[:4] for one in files)
+
+
+def test_what_is_fresh_is_settled_once_there_is_much_of_it(tmp_path: Path) -> None:
+    log, lake = MemoryEventLog(), ParquetLake(tmp_path)
+    rng = random.Random(7)
+
+    def add(count: int) -> None:
+        for _ in range(count):
+            at = START + log.end() * 1_000_000
+            noise = rng.randbytes(400).hex()
+            event = Event(
+                type="track", name="viewed", message_id=noise[:8], timestamp=at, order=1,
+                properties={"noise": noise},
+            )  # fmt: skip
+            log.append([Draft(1, EVENT, 1, encode(event))], at)
+        export(log, lake)
+
+    add(100)
+    assert lake.compact() == 0
+    add(1_000)
+    assert lake.compact() == 1
+    assert [one.is_settled for one in lake.manifest().files] == [True]
+    assert lake.compact() == 0
+    add(100)
+    assert lake.compact() == 0
+    assert records_in(lake) == log.read(0, 10_000)
 
 
 def test_the_largest_numbers_have_columns(tmp_path: Path) -> None:

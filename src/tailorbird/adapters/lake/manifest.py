@@ -14,6 +14,7 @@ class LakeFile(msgspec.Struct, frozen=True):
     """A file that counts; `lists` are promoted names that hold lists.
 
     `day` is the first day in it (YYYY-MM-DD), "" for records; `until` the last, "" if the same.
+    What is settled was merged, and is compressed well.
     """
 
     path: str  # in the folder
@@ -24,6 +25,7 @@ class LakeFile(msgspec.Struct, frozen=True):
     size: int  # bytes
     lists: tuple[str, ...] = ()
     until: str = ""
+    is_settled: bool = False
 
     @property
     def last_day(self) -> str:

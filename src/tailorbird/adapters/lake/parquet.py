@@ -3,9 +3,9 @@
 `manifest.json` names the files that count, with the offset of the log up to which they hold
 everything. It takes the place of the old one in one step: a crash leaves files that nobody names,
 which the next addition removes. Files of an older manifest are left for readers that began with
-it, until the addition after. Additions make a file for each day that they touch; `compact` makes
-few of many: of a month where that stays small, else of a day. `place` tells where files may lie,
-`columns` how they look.
+it, until the addition after. Additions make a file for each day that they touch, or of many small
+days; `compact` makes few of many: of a year or a month where that stays small, else of a day.
+`place` tells where files may lie, `columns` how they look.
 """
 
 from __future__ import annotations
@@ -38,6 +38,9 @@ from tailorbird.ports.lake import PROMOTED, LakeEvent, LakeRecord
 FILES_MAX = 8
 # A file of this size stays as it is; smaller ones are merged once there are too many of them.
 FULL_BYTES = 8 * 1024 * 1024
+# Fewer bytes that are fresh are left to become more; and they have to be as many as are settled,
+# so that a byte is compressed well twice, in the mean, before its file is full.
+SETTLED_BYTES_MIN = 256 * 1024
 # What goes wrong while files are read and written; of Arrow's own errors some are OSErrors.
 _FAULTS = (OSError, pa.ArrowException)
 
@@ -111,12 +114,11 @@ class ParquetLake:
         made: dict[str, LakeFile] = {}  # by the paths of those that it stands for
         count = 0
         for group in _groups(before.files):
-            if len(group) > FILES_MAX:
-                rows = columns.merged(
-                    [self._read(one) for one in group], are_events=bool(group[0].day)
-                )
-                merged = self._write(rows, columns.LEVEL_SETTLED, _lists_of(group))
-                made |= {one.path: merged for one in group}
+            due, is_settled = _due(group)
+            if due:
+                rows = columns.merged([self._read(one) for one in due], are_events=bool(due[0].day))
+                merged = self._write(rows, _lists_of(due), is_settled=is_settled)
+                made |= {one.path: merged for one in due}
                 count += 1
         if made:
             kept = tuple(one for one in before.files if one.path not in made)
@@ -221,10 +223,10 @@ class ParquetLake:
             lists = tuple(sorted({name for event in events for name in event.lists}))
             rows = columns.table_of_events(events)
             for part in columns.by_span(rows):
-                yield self._write(part, columns.LEVEL_FRESH, lists)
+                yield self._write(part, lists)
         records = [one for one in records if one.now >= start]
         if records:
-            yield self._write(columns.table_of_records(records), columns.LEVEL_FRESH)
+            yield self._write(columns.table_of_records(records))
 
     def _without(
         self,
@@ -246,16 +248,19 @@ class ParquetLake:
             if found < one.rows:
                 rows = self._read(one)
                 rest = rows.filter(pc.invert(which(rows)))
-                kept.append(self._write(rest, columns.LEVEL_SETTLED, one.lists))
+                kept.append(self._write(rest, one.lists, is_settled=True))
         return tuple(kept), gone, count
 
     def _read(self, file: LakeFile, names: Sequence[str] | None = None) -> pa.Table:
         with self.place.open(file.path) as source:
             return pq.ParquetFile(source).read(columns=None if names is None else list(names))
 
-    def _write(self, rows: pa.Table, level: int, lists: tuple[str, ...] = ()) -> LakeFile:
+    def _write(
+        self, rows: pa.Table, lists: tuple[str, ...] = (), *, is_settled: bool = False
+    ) -> LakeFile:
         first, last, day, until = columns.facts_of(rows)
         path = f"{f'date={day}' if day else 'records'}/{uuid.uuid4().hex}.parquet"
+        level = columns.LEVEL_SETTLED if is_settled else columns.LEVEL_FRESH
         data = columns.to_parquet(rows, level)
         self.place.write(path, data)
         return LakeFile(
@@ -267,6 +272,7 @@ class ParquetLake:
             size=data.size,
             lists=lists,
             until="" if until == day else until,
+            is_settled=is_settled,
         )
 
     def _replace(self, manifest: Manifest) -> None:
@@ -281,16 +287,33 @@ class ParquetLake:
 
 
 def _groups(files: Sequence[LakeFile]) -> list[list[LakeFile]]:
-    """Return the files that are to be one: of a month where it is small, else of a day."""
+    """Return the files that are to be one: of a year or month where it is small, else of a day."""
     small = [one for one in files if one.size < FULL_BYTES]
-    months: dict[str, int] = {}
+    sizes: dict[str, int] = {}
     for one in small:
-        months[one.day[:7]] = months.get(one.day[:7], 0) + one.size
+        for span in {one.day[:4], one.day[:7]}:
+            sizes[span] = sizes.get(span, 0) + one.size
     found: dict[str, list[LakeFile]] = {}
     for one in small:
-        is_small = months[one.day[:7]] <= FULL_BYTES or one.until
-        found.setdefault(one.day[:7] if is_small else one.day, []).append(one)
+        year, month = one.day[:4], one.day[:7]
+        if sizes[year] <= FULL_BYTES or not one.last_day.startswith(month):
+            span = year
+        else:
+            span = month if sizes[month] <= FULL_BYTES or one.until else one.day
+        found.setdefault(span, []).append(one)
     return list(found.values())
+
+
+def _due(group: Sequence[LakeFile]) -> tuple[Sequence[LakeFile], bool]:
+    """Return which files of a group are to be one now, and whether that is to be settled."""
+    fresh = [one for one in group if not one.is_settled]
+    fresh_bytes = sum(one.size for one in fresh)
+    settled_bytes = sum(one.size for one in group) - fresh_bytes
+    if fresh_bytes >= max(SETTLED_BYTES_MIN, settled_bytes):
+        return group, True
+    if len(group) <= FILES_MAX:
+        return (), False
+    return (fresh, False) if len(fresh) > 1 else (group, True)
 
 
 def _lists_of(files: Sequence[LakeFile]) -> tuple[str, ...]:

@@ -143,10 +143,10 @@ class Conditions(ABC):
 
     def _compare_months(self, op: str, left: tree.Node, months: int) -> Sql:
         if not isinstance(left, (tree.Aggregate, tree.Call)):
-            return sql.FALSE.copy()
+            return sql.own(sql.FALSE)
         lapse = self.value(left).lapse
         if lapse is None:
-            return sql.FALSE.copy()
+            return sql.own(sql.FALSE)
         end = sql.call("after_months", sql.minus(self.now, lapse), sql.integer(months))
         return sql.surely(sql.compare(op, self.now, end))
 
@@ -219,7 +219,7 @@ class Conditions(ABC):
             case "anniversary":
                 days = _days_of(values[0])
                 if not days:
-                    return Facets(truth=sql.FALSE.copy())
+                    return Facets(truth=sql.own(sql.FALSE))
                 day = sql.either_value(*days)
                 return Facets(truth=sql.call("falls_on", day, self.now, self.zone()))
         at = values[0].moment if values else self.now
@@ -235,10 +235,10 @@ def _has_months(node: tree.Node) -> bool:
 
 def _is_one_of(value: Sql | None, options: list[Sql], *, is_negated: bool) -> Sql:
     if value is None:
-        return sql.FALSE.copy()
+        return sql.own(sql.FALSE)
     if not options:
-        return sql.is_there(value) if is_negated else sql.FALSE.copy()
-    is_in: Sql = exp.In(this=value.copy(), expressions=[one.copy() for one in options])
+        return sql.is_there(value) if is_negated else sql.own(sql.FALSE)
+    is_in: Sql = exp.In(this=sql.own(value), expressions=[sql.own(one) for one in options])
     return sql.surely(sql.negated(is_in) if is_negated else is_in)
 
 
@@ -268,7 +268,7 @@ def _like(value: Sql, pattern: tree.Node) -> Sql:
         else:
             written += character
         at += 1
-    like = exp.Like(this=value.copy(), expression=sql.text(written))
+    like = exp.Like(this=sql.own(value), expression=sql.text(written))
     return exp.Escape(this=like, expression=sql.text("\\"))
 
 

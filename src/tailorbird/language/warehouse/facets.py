@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sqlglot import exp
+
 from tailorbird.language.values import Lapse, Moment, Value
 from tailorbird.language.warehouse import sql
 from tailorbird.language.warehouse.sql import Sql
@@ -41,7 +43,7 @@ class Facets:
 
     def holds(self) -> Sql:
         """Ask whether the value is true; never null."""
-        return sql.FALSE.copy() if self.truth is None else sql.surely(self.truth)
+        return sql.own(sql.FALSE) if self.truth is None else sql.surely(self.truth)
 
     def key(self) -> Sql:
         """Return a text that is equal for equal numbers, texts and truths only."""
@@ -98,8 +100,18 @@ def compared(op: str, left: Facets, right: Facets) -> Sql:
         if other is None or name == "items" or (name == "truth" and op not in ("=", "!=")):
             continue
         compare = sql.compare_texts if name == "text" else sql.compare
+        if name == "number":
+            one, other = _as_compared(one, other), _as_compared(other, one)
         parts.append(sql.surely(compare(op, one, other)))
     return sql.either(*parts)
+
+
+def _as_compared(value: Sql, other: Sql) -> Sql:
+    """Leave a column in the type that it has, where it is compared with a whole number."""
+    if sql.is_whole(other) and isinstance(value, exp.Cast) and value.to == sql.NUMBER:
+        found: Sql = value.this
+        return found
+    return value
 
 
 def negative(value: Facets) -> Facets:

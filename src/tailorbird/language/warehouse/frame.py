@@ -50,23 +50,23 @@ class Frame:
     def events(self) -> exp.Select:
         """Return `select KEYS from events as e` of what was known."""
         if self.now is not None:
-            found = exp.select(sql.column("profile_id", "e")).from_(
-                _table("events", "e"), copy=False
+            found = sql.select(sql.column("profile_id", "e")).from_(
+                sql.table("events", "e"), copy=False
             )
             is_known = sql.compare("<=", sql.column("known_at", "e"), _stamp(self.now))
             return found.where(is_known, copy=False)
         asked_at = sql.column("asked_at", "a")
         is_known = sql.compare("<=", sql.column("known_at", "k"), sql.call("instant", asked_at))
         is_mine = sql.compare("=", sql.column("profile_id", "a"), sql.column("profile_id", "k"))
-        known = exp.select(asked_at, exp.Column(this=exp.Star(), table=exp.to_identifier("k")))
-        known = known.from_(_table("events", "k"))
-        known = known.join(_table("asked", "a"), on=is_mine).where(is_known)
-        return exp.select(*self.key_columns("e")).from_(known.subquery("e"))
+        known = sql.select(asked_at, exp.Column(this=exp.Star(), table=exp.to_identifier("k")))
+        known = known.from_(sql.table("events", "k"))
+        known = known.join(sql.table("asked", "a"), on=is_mine).where(is_known)
+        return sql.select(*self.key_columns("e")).from_(known.subquery("e", copy=False), copy=False)
 
     def is_inside(self, window: Duration | None) -> Sql:
         """Ask whether an event's window reaches beyond the instant of asking."""
         if window is None:
-            return sql.TRUE.copy()
+            return sql.own(sql.TRUE)
         at = sql.column("timestamp", "e")
         if self.now is not None:
             # A bound on the column itself: whole files and row groups are passed over.
@@ -118,8 +118,4 @@ def earliest_inside(window: Duration, now: int) -> int:
 
 def _stamp(micros: int) -> Sql:
     written = format_micros(micros).removesuffix("Z").replace("T", " ")
-    return exp.Cast(this=sql.text(written), to=exp.DataType.build("TIMESTAMP"))
-
-
-def _table(name: str, alias: str) -> Sql:
-    return exp.alias_(exp.to_table(name), alias, table=True, copy=False)
+    return exp.Cast(this=sql.text(written), to=sql.STAMP.copy())

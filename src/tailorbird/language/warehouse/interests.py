@@ -53,12 +53,12 @@ def _given(interest: Interest, frame: Frame, values: Values) -> exp.Query:
     for event, points, where, path in interest.points:
         rows, carried = values(tree.Selector(event=event, path=path, where=where))
         text = carried.read("v").text
-        at = sql.call("micros_of_place", sql.column("place", "v"))
+        at = sql.call("micros", sql.column("timestamp", "v"))
         worth = exp.Cast(this=sql.integer(points), to=exp.DataType.build("BIGINT"))
         rows = rows.select(
             sql.named(sql.NULL if text is None else text, "text"),
             sql.named(at, "given_at"),
-            sql.column("place", "v"),
+            sql.column("event_order", "v"),
             sql.named(worth, "points"),
         )
         # Of a list each text counts once.
@@ -136,4 +136,4 @@ def _columns(table: str, names: Sequence[str]) -> list[Sql]:
 
 
 def _of(rows: exp.Query, name: str, columns: Sequence[str]) -> exp.Select:
-    return exp.select(*_columns(name, columns)).from_(rows.subquery(name))
+    return sql.select(*_columns(name, columns)).from_(rows.subquery(name))

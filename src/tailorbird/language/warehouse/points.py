@@ -108,7 +108,7 @@ def halved(given: exp.Query, half_life: int, frame: Frame, *, is_pooled: bool) -
 
 def _by_person(rows: exp.Query, name: str, frame: Frame) -> exp.Select:
     keys = frame.key_columns(name)
-    return exp.select(*keys).from_(rows.subquery(name)).group_by(*keys)
+    return sql.select(*keys).from_(rows.subquery(name)).group_by(*keys)
 
 
 def _now(frame: Frame, table: str) -> Sql:

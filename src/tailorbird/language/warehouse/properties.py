@@ -78,7 +78,7 @@ def _name(part: str) -> Sql:
 def unnested(items: Sql, *, with_position: bool) -> Sql:
     """Return the table `i` of the items of a list, with item and, if asked, pos."""
     return exp.Unnest(
-        expressions=[items.copy()],
+        expressions=[sql.own(items)],
         alias=exp.TableAlias(this=exp.to_identifier("i"), columns=[exp.to_identifier("item")]),
         offset=exp.to_identifier("pos") if with_position else None,
     )

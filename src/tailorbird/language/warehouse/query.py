@@ -20,11 +20,13 @@ from tailorbird.language.warehouse import facets, sql
 from tailorbird.language.warehouse.conditions import Conditions
 from tailorbird.language.warehouse.engines import DUCKDB, Engine
 from tailorbird.language.warehouse.errors import WarehouseError
+from tailorbird.language.warehouse.events import Events
 from tailorbird.language.warehouse.facets import Facets
 from tailorbird.language.warehouse.frame import Frame
-from tailorbird.language.warehouse.history import History, Tables
+from tailorbird.language.warehouse.history import History
 from tailorbird.language.warehouse.properties import inside, member
 from tailorbird.language.warehouse.sql import Sql
+from tailorbird.language.warehouse.tables import Tables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +74,7 @@ def members_query(node: tree.Node, frame: Frame, person: Person) -> Query:
         if not base and frame.now is not None and _needs_history(part, frame.now, person):
             base = tuple(dict.fromkeys(compiler.tables.asked_for[before:]))
     select = compiler.select_of({}, base)
-    return Query(select=select.where(sql.both(*truths), copy=False), facets=())
+    return Query(select=select.where(sql.asked_for_truth(sql.both(*truths)), copy=False), facets=())
 
 
 _OF_HISTORY = (
@@ -104,8 +106,9 @@ class _Compiler(Conditions):
         self.lists = person.lists
         self.now = frame.asked_now()
         self.tables = Tables()
+        events = Events(frame=frame, tables=self.tables, holds=self.holds)
         self.history = History(
-            frame=frame, tables=self.tables, holds=self.holds, cap=person.latest_cap
+            frame=frame, tables=self.tables, events=events, cap=person.latest_cap
         )
         self._has_profiles = False
         self._has_zones: Sql | None = None
@@ -119,27 +122,27 @@ class _Compiler(Conditions):
         alias = base[0] if len(base) == 1 else "q"
         keys = self.frame.key_columns(alias)
         named = (sql.named(value, name) for name, value in columns.items())
-        found = exp.select(*keys, *named).from_(self._asked(base), copy=False)
-        for name, select in self.tables.selects.items():
-            found = found.with_(name, as_=select, copy=False)
-            if name != alias:
+        found = sql.select(*keys, *named).from_(self._asked(base), copy=False)
+        for name in self.tables.selects:
+            if name != alias and name in self.tables.asked_for:
                 mine = zip(self.frame.key_columns(name), keys, strict=True)
                 same = (sql.compare("=", one, key) for one, key in mine)
-                found = _joined(found, _table(name, name), sql.both(*same))
+                found = sql.left_joined(found, sql.table(name, name), sql.both(*same))
+        sql.with_tables(found, self.tables.selects)
         if self._has_profiles:
             is_mine = sql.compare("=", sql.column("profile_id", "p"), keys[0])
-            found = _joined(found, _table("profiles", "p"), is_mine)
+            found = sql.left_joined(found, sql.table("profiles", "p"), is_mine)
         if self._has_zones is not None:
             is_named = sql.compare("=", sql.column("name", "z"), self._has_zones)
-            found = _joined(found, _table("zones", "z"), is_named)
+            found = sql.left_joined(found, sql.table("zones", "z"), is_named)
         return found
 
     def _asked(self, base: Sequence[str]) -> Sql:
         if not base:
-            return _table("asked", "q")
+            return sql.table("asked", "q")
         if len(base) == 1:
-            return _table(base[0], base[0])
-        parts = [exp.select(*self.frame.key_columns(n)).from_(_table(n, n)) for n in base]
+            return sql.table(base[0], base[0])
+        parts = [sql.select(*self.frame.key_columns(n)).from_(sql.table(n, n)) for n in base]
         return exp.union(*parts).subquery("q")
 
     # -- aggregates ------------------------------------------------------------------------------
@@ -149,11 +152,11 @@ class _Compiler(Conditions):
         history, cap = self.history, cap_of(node, others, self.person.latest_cap)
         match node.kind:
             case "count":
-                return _number(sql.either_value(history.counted(node, 0, cap), sql.integer(0)))
+                return _number(sql.either_value(history.counted(node, cap), sql.integer(0)))
             case "any":
-                return Facets(truth=sql.is_there(history.counted(node, 0, cap)))
+                return Facets(truth=sql.is_there(history.counted(node, cap)))
             case "none":
-                return Facets(truth=sql.is_null(history.counted(node, 0, cap)))
+                return Facets(truth=sql.is_null(history.counted(node, cap)))
             case "sum":
                 total, _ = history.numbers(node, cap)
                 return _number(sql.either_value(total, sql.integer(0)))
@@ -185,11 +188,9 @@ class _Compiler(Conditions):
         return ups, exp.Cast(this=downs, to=exp.DataType.build("DECIMAL(16, 0)"))
 
     def _counts(self, node: tree.Aggregate) -> tuple[Sql, Sql]:
-        ups, downs = (
-            sql.either_value(self.history.counted(node, at, self.person.latest_cap), sql.integer(0))
-            for at in (0, 1)
-        )
-        return ups, downs
+        zero = sql.integer(0)
+        ups, downs = self.history.rate(node, self.person.latest_cap)
+        return sql.either_value(ups, zero), sql.either_value(downs, zero)
 
     # -- what is known of the person -------------------------------------------------------------
 
@@ -265,7 +266,7 @@ class _Compiler(Conditions):
         parts = []
         for event, points, where in score.points:
             selector = tree.Selector(event=event, where=where)
-            count = self.history.counted(tree.Aggregate(kind="count", selectors=(selector,)), 0, 0)
+            count = self.history.counted(tree.Aggregate(kind="count", selectors=(selector,)), 0)
             parts.append(
                 sql.times(
                     sql.as_number(sql.number(points)), sql.either_value(count, sql.integer(0))
@@ -280,7 +281,7 @@ class _Compiler(Conditions):
         """Return the condition of a segment."""
         inner = self.person.segments.get(name)
         if inner is None:
-            return sql.FALSE.copy()
+            return sql.own(sql.FALSE)
         return self._once(("segment", name), inner).holds()
 
     def _once(self, place: tuple[str, str], inner: tree.Node) -> Facets:
@@ -297,13 +298,5 @@ class _Compiler(Conditions):
         return sql.column(name, "p")
 
 
-def _joined(query: exp.Select, table: Sql, on: Sql) -> exp.Select:
-    return query.join(table, on=on, join_type="left", copy=False)
-
-
 def _number(value: Sql) -> Facets:
     return Facets(number=sql.as_number(value))
-
-
-def _table(name: str, alias: str) -> Sql:
-    return exp.alias_(exp.to_table(name), alias, table=True, copy=False)

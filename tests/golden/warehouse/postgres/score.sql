@@ -1,2 +1,2 @@
 -- score('engagement') >= 5
-WITH h1 AS (SELECT e.profile_id, COUNT(*) AS n FROM events AS e WHERE e.known_at <= CAST('2026-03-01 12:00:00' AS TIMESTAMP) AND e.event = 'email_opened' GROUP BY e.profile_id) SELECT q.profile_id, COALESCE(CAST((CAST(5 AS DECIMAL(38, 9))) * (COALESCE(h1.n, 0)) AS DECIMAL(38, 9)) >= 5, FALSE) AS truth FROM asked AS q LEFT JOIN h1 AS h1 ON h1.profile_id = q.profile_id;
+WITH h1 AS (SELECT e.profile_id, COUNT(*) AS n FROM events AS e WHERE e.known_at <= CAST('2026-03-01 12:00:00' AS TIMESTAMP) AND e.event = 'email_opened' GROUP BY e.profile_id) SELECT q.profile_id, COALESCE((CAST(5 AS DECIMAL(38, 9))) * (COALESCE(h1.n, 0)) >= 5, FALSE) AS truth FROM asked AS q LEFT JOIN h1 AS h1 ON h1.profile_id = q.profile_id;

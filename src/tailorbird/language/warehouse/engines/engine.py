@@ -58,18 +58,29 @@ class Engine:
         Raises:
             WarehouseError: the query needs what the engine does not have.
         """
-        known = _functions_of(self.dialect)
-        for called in select.find_all(exp.Anonymous):
-            name = str(called.this)
-            if name.startswith(PREFIX) and name not in known:
-                raise WarehouseError(
-                    f"{self.name} is not asked this: it has no {name.removeprefix(PREFIX)};"
-                    " ask another engine, or leave that part of the expression out"
-                )
+        is_changed_by_writing = self._looked_through(select)
         tree: exp.Expr = select
         for rewrite in self.rewrites:
             tree = tree.transform(rewrite, copy=tree is select)
-        return tree.sql(dialect=self.dialect, normalize_functions=False) + self.ending
+        # A copy takes as long as the writing itself.
+        copy = is_changed_by_writing and tree is select
+        return tree.sql(dialect=self.dialect, normalize_functions=False, copy=copy) + self.ending
+
+    def _looked_through(self, select: exp.Query) -> bool:
+        """Refuse what the engine lacks; tell whether sqlglot turns the tree as it writes it."""
+        known = _functions_of(self.dialect)
+        is_changed = False
+        for node in select.walk():
+            if isinstance(node, exp.Unnest):
+                is_changed = True
+            elif isinstance(node, exp.Anonymous):
+                name = str(node.this)
+                if name.startswith(PREFIX) and name not in known:
+                    raise WarehouseError(
+                        f"{self.name} is not asked this: it has no {name.removeprefix(PREFIX)};"
+                        " ask another engine, or leave that part of the expression out"
+                    )
+        return is_changed
 
     def prelude(self) -> str:
         """Return the statements that define, once a session, what queries call."""
