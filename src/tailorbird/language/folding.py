@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tailorbird.base.numbers import SCALE
 from tailorbird.language import decay
 from tailorbird.language.accumulators import NEVER, CellSpec
 
-_READ_CELL = re.compile(r"\bcells\.get\(([0-9]+)\)")
-_READ_PROPERTY = re.compile(r"\bp\.get\(('[A-Za-z0-9_ -]+')\)")
-_READ_SUMS = re.compile(r"\bsummable\(cells\.get\(([0-9]+)\)\)")
+# Texts are passed over: they are what people wrote, and may look like code.
+_TEXT = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
+_READ_CELL = re.compile(rf"{_TEXT}|\bcells\.get\(([0-9]+)\)")
+_READ_PROPERTY = re.compile(rf"{_TEXT}|\bp\.get\(('[A-Za-z0-9_ -]+')\)")
+_READ_SUMS = re.compile(rf"{_TEXT}|\bsummable\(cells\.get\(([0-9]+)\)\)")
 # What a generated function reads of its event, and the name by which its lines show that they do.
 _READ_EVENT = {"p": "e.properties", "x": "e.context", "ts": "e.timestamp", "o": "e.order"}
 _WORD = 1 << 63
@@ -136,38 +138,30 @@ def _settle_edge(name: str, edge: str, *, is_until: bool) -> list[str]:
 
 def share_cells(lines: Sequence[str]) -> list[str]:
     """Let lines that read the same cells read each once: evaluating changes none."""
-    read = Counter(one for line in lines for one in _READ_CELL.findall(line))
-    often = {one for one, times in read.items() if times > 1}
-
-    def local(found: re.Match[str]) -> str:
-        return f"h{found[1]}" if found[1] in often else found[0]
-
+    read = _found(_READ_CELL, lines)
+    often = {one: f"h{one}" for one in sorted(read) if read[one] > 1}
     return [
-        *(f"h{one} = cells.get({one})" for one in sorted(often)),
-        *(_READ_CELL.sub(local, line) for line in lines),
+        *(f"{name} = cells.get({one})" for one, name in often.items()),
+        *_named(_READ_CELL, lines, often),
     ]
 
 
 def share_sums(lines: Sequence[str]) -> list[str]:
     """Let lines that sum up the same series do it once, before them all."""
-    summed = sorted({one for line in lines for one in _READ_SUMS.findall(line)})
+    summed = {one: f"s{one}" for one in sorted(_found(_READ_SUMS, lines))}
     return [
-        *(f"s{one} = summable(cells.get({one}))" for one in summed),
-        *(_READ_SUMS.sub(r"s\1", line) for line in lines),
+        *(f"{name} = summable(cells.get({one}))" for one, name in summed.items()),
+        *_named(_READ_SUMS, lines, summed),
     ]
 
 
 def read_event(lines: Sequence[str]) -> list[str]:
     """Put what lines read of the event `e` before them; what several ask is read once."""
-    asked = Counter(one for line in lines for one in _READ_PROPERTY.findall(line))
+    asked = _found(_READ_PROPERTY, lines)
     often = {one: f"p{n}" for n, one in enumerate(one for one in asked if asked[one] > 1)}
-
-    def local(found: re.Match[str]) -> str:
-        return often.get(found[1], found[0])
-
     body = [
         *(f"{name} = p.get({one})" for one, name in often.items()),
-        *(_READ_PROPERTY.sub(local, line) for line in lines),
+        *_named(_READ_PROPERTY, lines, often),
     ]
     read = [
         f"{name} = {source}"
@@ -175,6 +169,18 @@ def read_event(lines: Sequence[str]) -> list[str]:
         if any(re.search(rf"\b{name}\b", line) for line in body)
     ]
     return ["; ".join(read), *body] if read else body
+
+
+def _found(pattern: re.Pattern[str], lines: Iterable[str]) -> Counter[str]:
+    """Count what a pattern finds outside of texts."""
+    return Counter(one for line in lines for one in pattern.findall(line) if one)
+
+
+def _named(
+    pattern: re.Pattern[str], lines: Iterable[str], names: Mapping[str, str]
+) -> Iterator[str]:
+    """Put names in the place of what a pattern finds outside of texts."""
+    return (pattern.sub(lambda found: names.get(found[1], found[0]), line) for line in lines)
 
 
 def groups_of(specs: Iterable[CellSpec]) -> dict[str, list[CellSpec]]:
