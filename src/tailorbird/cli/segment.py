@@ -17,11 +17,13 @@ from tailorbird import bootstrap
 from tailorbird.adapters.files import read_folder
 from tailorbird.base.time import parse_micros
 from tailorbird.cli import output
+from tailorbird.cli.output import USAGE, Failure
 from tailorbird.cli.preview_text import show_preview
 from tailorbird.cli.reading import clock_kind, open_query, unknown
 from tailorbird.language.errors import ExpressionError
 from tailorbird.language.warehouse.errors import WarehouseError
 from tailorbird.services.publish import checked_workspace
+from tailorbird.services.query import read_profile_id
 from tailorbird.services.question import Preview, Question, question_of
 from tailorbird.workspace.definitions import Workspace
 
@@ -119,6 +121,12 @@ def members(
     as_json
         Print a JSON object: segment, members, next.
     """
+    if after and read_profile_id(after) is None:
+        raise Failure(
+            f"--after {after!r} is not the id of a profile",
+            "Give the id that ended the list before, such as p_0123456789abcdef.",
+            code=USAGE,
+        )
     with open_query(data) as query:
         page = query.members(name, after, limit)
         if page is None:

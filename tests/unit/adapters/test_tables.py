@@ -6,6 +6,7 @@ import gzip
 import json
 import sqlite3
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -160,6 +161,9 @@ def test_databases_answer(tmp_path: Path) -> None:
     with pytest.raises(TableProblem, match="no database URL") as caught:
         list(open_query("shop:secret@db", "SELECT 1").rows())
     assert "secret" not in str(caught.value)
+    if find_spec("MySQLdb") is None:
+        with pytest.raises(TableProblem, match="pip install mysqlclient"):
+            list(open_query("mysql://shop@localhost/shop", "SELECT 1").rows())
 
 
 def test_a_query_is_told_from_another_but_not_by_its_password() -> None:

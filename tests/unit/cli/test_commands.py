@@ -208,3 +208,13 @@ def test_a_reader_that_goes_early_is_no_failure(shop: Path) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == OK
+
+
+def test_members_after_what_is_no_id_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["segment", "members", "lapsed", "--after", "nonsense", "--data", str(tmp_path)]
+    assert run(words) == USAGE
+    told = capsys.readouterr().err
+    assert "'nonsense' is not the id of a profile" in told
+    assert "p_0123456789abcdef" in told

@@ -11,6 +11,8 @@ from tailorbird.base.hashing import hash_text
 from tailorbird.ports.table import Row
 
 _FETCH_SIZE = 2_000
+# Drivers whose package has another name than their module.
+_PACKAGE_OF = {"MySQLdb": "mysqlclient", "duckdb_engine": "duckdb-engine"}
 
 
 class SqlTable:
@@ -65,7 +67,8 @@ class SqlTable:
             ) from error
         except ImportError as error:
             raise TableProblem(
-                f"the driver of this database is not installed: pip install {error.name}"
+                "the driver of this database is not installed: run"
+                f" `pip install {_PACKAGE_OF.get(error.name or '', error.name)}`"
             ) from error
         try:
             with engine.connect() as connection:
