@@ -229,5 +229,5 @@ def test_a_broken_workspace_is_not_served_from_nothing(
     place = ["--workspace", str(tmp_path / "shop"), "--data", str(tmp_path / "data")]
     assert run(["serve", *place]) == WRONG
     printed = capsys.readouterr()
-    assert "segments/frequent.yaml:1:" in printed.out
+    assert "segments/frequent.yaml:1:" in printed.err
     assert "no earlier version" in printed.err
