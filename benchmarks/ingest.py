@@ -15,7 +15,7 @@ from benchmarks.table import Table
 
 BATCHES = 400
 BATCH = 100
-SINGLES = 6_000
+SINGLES = 24_000
 # A few servers that send batches, or the many visitors of a shop.
 FEW, MANY = 4, 64
 
