@@ -75,8 +75,10 @@ class KafkaBroker(Broker):
         settings.write_text(text)
         java = [program("java"), "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", jars]
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+        # One word with its option: an id may begin with a dash.
+        words = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}"]
         subprocess.run(
-            [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(settings)],
+            [*java, *words, f"--config={settings}"],
             stdout=self._errors,
             stderr=self._errors,
             check=True,
