@@ -1,9 +1,8 @@
 """Events as fast as they go in, for long: does memory stay where it is?
 
 `SOAK_EVENTS` sets how many; 17,280,000 (a day at 200 a second) is the nightly form. Memory is what
-belongs to the processes alone, after a tenth and at the end; pages of mapped files are the
-kernel's, which takes them back when it needs them. The deduplication keys of the day, eight bytes
-an event and more, are told apart: they grow by their nature.
+belongs to the processes alone, after a tenth and at the end; pages of mapped files, where the
+deduplication keys of the day lie, are the kernel's, which takes them back when it needs them.
 """
 
 from __future__ import annotations
@@ -25,8 +24,7 @@ def run() -> None:
     table = Table(
         "Soak",
         ["process", "MB after a tenth", "MB at the end", "growth %"],
-        note=f"{EVENTS:,} events in batches of {BATCH}; keys of the day about"
-        f" {EVENTS * 10 / 1e6:,.0f} MB of the writer's",
+        note=f"{EVENTS:,} events in batches of {BATCH}",
     )
     batches = EVENTS // BATCH
     with serving() as server:

@@ -151,7 +151,7 @@ class RestingWriter:
 
     def close(self) -> None:
         """Leave the files as a writer that stops does."""
-        if self._appender.has_days_over:
-            self._appender.store_days()
+        if self._appender.is_untidy:
+            self._appender.tidy()
         for one in (self.log, self._identity, self._suppression, self._control, self._ownership):
             one.close()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 
@@ -23,4 +24,12 @@ class SeenDays(Protocol):
 
     def forget(self, before: int) -> None:
         """Remove the days before one."""
+        ...
+
+    def keep(self, pieces: Iterable[array[int]]) -> Sequence[int]:
+        """Keep rising keys outside of memory as long as what is given back is in use.
+
+        Raises:
+            OSError: the disk is full.
+        """
         ...

@@ -150,13 +150,13 @@ class Appender:
         return answers[: len(events)], answers[len(events) :]
 
     @property
-    def has_days_over(self) -> bool:
-        """Whether `store_days` has something to do."""
-        return self._seen.has_days_over
+    def is_untidy(self) -> bool:
+        """Whether `tidy` has something to do."""
+        return self._seen.is_untidy
 
-    def store_days(self) -> None:
+    def tidy(self) -> None:
         """Put the keys of days that are over to rest; may run in a thread beside `write`."""
-        self._seen.store_days()
+        self._seen.tidy()
 
     def now(self) -> int:
         """Return the present instant of the log."""

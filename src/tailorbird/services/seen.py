@@ -1,12 +1,14 @@
 """Which messages have come before: the deduplication keys of at least the last seven days.
 
-Those of today and yesterday lie in memory, where every event is looked up. Earlier days are asked
-only for an event that happened more than a day before it came: whatever came earlier happened
-earlier still. All of it is derived from the log.
+Every event is looked up among those of today and yesterday: the newest lie in memory, the others in
+mapped files that the kernel may take from memory. Earlier days are asked only for an event that
+happened more than a day before it came: whatever came earlier happened earlier still. All of it is
+derived from the log.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection
 
 from tailorbird.base.keyset import KeySet
@@ -14,15 +16,20 @@ from tailorbird.base.time import DAY
 from tailorbird.ports.event_log import EventLog
 from tailorbird.ports.seen_days import SeenDays
 
-_KEYS_AT_ONCE = 500_000
+# Four megabytes.
+KEYS_IN_MEMORY = 1 << 19
 DAYS_KEPT = 8  # today included, so at least seven times 24 hours
 
 
 class Seen:
     """Filled from the log at start. Time is the log's."""
 
-    def __init__(self, log: EventLog, stored: SeenDays | None) -> None:
+    def __init__(
+        self, log: EventLog, stored: SeenDays | None, keys_in_memory: int = KEYS_IN_MEMORY
+    ) -> None:
+        """A day's keys are put aside whenever so many lie in memory, if `stored` takes them."""
         self._stored = stored
+        self._keys_in_memory = keys_in_memory
         self._today = log.last_now() // DAY
         # Keys by day: today, yesterday, and the days that are over but not stored yet.
         self._days = {self._today: KeySet(), self._today - 1: KeySet()}
@@ -55,20 +62,24 @@ class Seen:
         day = now // DAY
         if day > self._today:
             self._turn(day)
-        self._recent[0].update(keys)
+        self._grow(self._recent[0], keys)
 
     @property
-    def has_days_over(self) -> bool:
-        """Whether `store_days` has something to do."""
+    def is_untidy(self) -> bool:
+        """Whether `tidy` has something to do."""
         if self._stored is None:
             return False
-        return not (set(self._days) - {self._today} <= self._stored.days())
+        return self._recent[0].has_many_runs or not (
+            set(self._days) - {self._today} <= self._stored.days()
+        )
 
-    def store_days(self) -> None:
-        """Store the days that are over; may run in a thread beside all else."""
+    def tidy(self) -> None:
+        """Store the days that are over, merge runs; may be done in a thread beside all else."""
         if self._stored is None:
             return
         today = self._today
+        if self._recent[0].has_many_runs:
+            self._recent[0].merge_runs(self._stored.keep)
         for day in sorted(day for day in list(self._days) if day < today):
             if day not in self._stored.days():
                 self._stored.store(day, self._days[day])
@@ -83,11 +94,18 @@ class Seen:
             if keys is None:
                 continue
             keys.append(key)
-            if len(keys) == _KEYS_AT_ONCE:
-                self._days[stamp // DAY].update(keys)
+            if len(keys) == self._keys_in_memory:
+                self._grow(self._days[stamp // DAY], keys)
                 keys.clear()
         for day, keys in found.items():
-            self._days[day].update(keys)
+            self._grow(self._days[day], keys)
+
+    def _grow(self, known: KeySet, keys: Collection[int]) -> None:
+        known.update(keys)
+        if self._stored is not None and known.in_memory >= self._keys_in_memory:
+            # On a full disk they stay where they are.
+            with contextlib.suppress(OSError):
+                known.put_aside(self._stored.keep)
 
     def _turn(self, day: int) -> None:
         if self._stored is None:

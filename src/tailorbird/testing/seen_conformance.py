@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from array import array
 from collections.abc import Callable
 
 from tailorbird.ports.seen_days import SeenDays
@@ -50,9 +51,20 @@ def check_a_day_is_replaced_and_forgotten(days: SeenDays) -> None:
     assert days.holds(20_003, 3)
 
 
+def check_keys_are_kept_as_long_as_they_are_read(days: SeenDays) -> None:
+    """What is kept is read as it came, beside other keys, and belongs to no day."""
+    first = days.keep([array("q", [1, 5]), array("q"), array("q", [LARGEST])])
+    second = days.keep([array("q", range(5_000))])
+    assert list(first) == [1, 5, LARGEST]
+    assert list(second[4_998:]) == [4_998, 4_999]
+    assert not len(days.keep([]))
+    assert days.days() == set()
+
+
 CHECKS: tuple[Callable[[SeenDays], None], ...] = (
     check_nothing_is_known_at_first,
     check_a_stored_day_holds_its_keys_and_no_others,
     check_an_empty_day_is_a_day,
     check_a_day_is_replaced_and_forgotten,
+    check_keys_are_kept_as_long_as_they_are_read,
 )

@@ -200,8 +200,13 @@ async def _keep_house(
             seen = server.commits
             await asyncio.to_thread(log.checkpoint)
             await server.between_commits(log.checkpoint)
-        if appender.has_days_over:
-            await asyncio.to_thread(appender.store_days)
+        if appender.is_untidy:
+            try:
+                await asyncio.to_thread(appender.tidy)
+            except (
+                OSError
+            ) as fault:  # a full disk; the keys stay where they are until there is room
+                _log.warning("keys of past messages wait for room", error=str(fault))
 
 
 def _remove(path: Path) -> None:

@@ -199,7 +199,7 @@ def test_a_message_sent_again_after_days_is_known(tmp_path: Path) -> None:
     assert appender.write([first])[0][0].status == "accepted"
     world.clock.at = START + 4 * DAY
     appender.write([event_draft("viewed", "m2", world.clock.at, "u")])
-    appender.store_days()
+    appender.tidy()
     again = event_draft("viewed", "m1", START, "u")
     again.is_late = True
     assert appender.write([again])[0][0].status == "duplicate"

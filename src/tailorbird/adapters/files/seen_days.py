@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from mmap import ACCESS_READ, mmap
+from os import SEEK_END
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 _KEYS_PER_WRITE = 10_000
 
@@ -56,18 +59,26 @@ class FileSeenDays:
             self._open.pop(day, None)
             self._path(day).unlink(missing_ok=True)
 
+    def keep(self, pieces: Iterable[array[int]]) -> Sequence[int]:
+        """Keep keys in a file without a name, which is gone when nobody reads it any more."""
+        with TemporaryFile(dir=self._folder) as file:
+            for piece in pieces:
+                piece.tofile(file)
+            file.flush()
+            return _mapped(file)
+
     def _keys(self, day: int) -> memoryview:
         keys = self._open.get(day)
         if keys is None:
-            path = self._path(day)
-            if path.stat().st_size == 0:
-                keys = memoryview(array("q"))
-            else:
-                with path.open("rb") as file:
-                    data = mmap(file.fileno(), 0, access=ACCESS_READ)
-                keys = memoryview(data).cast("q")
-            self._open[day] = keys
+            with self._path(day).open("rb") as file:
+                keys = self._open[day] = _mapped(file)
         return keys
 
     def _path(self, day: int) -> Path:
         return self._folder / f"{day}.keys"
+
+
+def _mapped(file: IO[bytes]) -> memoryview:
+    if not file.seek(0, SEEK_END):
+        return memoryview(array("q"))
+    return memoryview(mmap(file.fileno(), 0, access=ACCESS_READ)).cast("q")

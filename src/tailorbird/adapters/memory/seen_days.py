@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterable, Sequence
 
 
 class MemorySeenDays:
@@ -26,3 +27,7 @@ class MemorySeenDays:
     def forget(self, before: int) -> None:
         """Remove the days before one."""
         self._keys = {day: keys for day, keys in self._keys.items() if day >= before}
+
+    def keep(self, pieces: Iterable[array[int]]) -> Sequence[int]:
+        """Keep keys in one array."""
+        return array("q", b"".join(map(bytes, pieces)))

@@ -76,8 +76,8 @@ async def write(world: World, life: Life) -> None:
             if group:
                 _commit(world, life, appender, group)
                 group = []
-            elif appender.has_days_over:
-                appender.store_days()
+            elif appender.is_untidy:
+                appender.tidy()
     finally:
         inbox.close()
         for one in group:

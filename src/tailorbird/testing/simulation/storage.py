@@ -122,7 +122,9 @@ class Disk:
 
     def open_days(self, life: Life) -> SeenDays:
         """Open where the keys of days that are over lie."""
-        return cast(SeenDays, Guarded(self.days, life, ("store", "forget"), self._need_room))
+        return cast(
+            SeenDays, Guarded(self.days, life, ("store", "forget", "keep"), self._need_room)
+        )
 
     def open_control(self, life: Life) -> ControlStore:
         """Open the control store."""
