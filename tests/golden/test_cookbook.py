@@ -10,6 +10,7 @@ import re
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from textwrap import dedent, indent
 from typing import Any
 
 import pytest
@@ -159,14 +160,14 @@ def cookbook_page() -> str:
         parts.append(f"\n## {purpose}\n")
         for name in names:
             segment = WORKSPACE.segments[name]
-            when = "\n".join(f"    {line.strip()}" for line in _when_as_written(name))
+            when = indent(_when_as_written(name), "    ")
             parts.append(f"\n**{segment.title}** (`{name}`)\n{segment.description}\n\n{when}\n")
     return "".join(parts)
 
 
-def _when_as_written(name: str) -> list[str]:
+def _when_as_written(name: str) -> str:
     text = (FOLDER / "segments" / f"{name}.yaml").read_text()
-    return text.split("when:", 1)[1].removeprefix(" >-").strip().splitlines()
+    return dedent(text.split("when:", 1)[1].removeprefix(" >-").strip("\n")).strip()
 
 
 def test_the_page_is_fresh() -> None:

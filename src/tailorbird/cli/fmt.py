@@ -14,6 +14,7 @@ from tailorbird.cli import output
 from tailorbird.language import ExpressionError, parse
 from tailorbird.language.lexer import has_comment
 from tailorbird.language.printer import format_expression
+from tailorbird.language.spelling import keep_units
 from tailorbird.workspace.formatting import FOLDERS, format_definition
 from tailorbird.workspace.layout import is_hidden
 
@@ -25,8 +26,8 @@ def fmt(
 ) -> int:
     """Rewrite the expressions of segments, scores, journeys and sources in their canonical form.
 
-    Everything else in a file stays as it is, comments and order included. An expression that
-    holds a comment is left alone and named.
+    Everything else in a file stays as it is, comments, order and the units of durations and
+    percentages included. An expression that holds a comment is left alone and named.
 
     ```
     tailorbird fmt
@@ -69,7 +70,8 @@ def _format_one(expression: str) -> int:
             raise output.Failure("the expression holds a comment", "Remove it: it would be lost.")
     except ExpressionError as error:
         raise output.Failure(str(error)) from None
-    output.console().print(Text(format_expression(node)), soft_wrap=True)
+    (text,) = keep_units([format_expression(node)], expression)
+    output.console().print(Text(text), soft_wrap=True)
     return output.OK
 
 

@@ -156,7 +156,8 @@ def _atom(node: tree.Node) -> str:
         case tree.DurationValue():
             return format_duration(node.duration)
         case tree.Instant():
-            return f"timestamp('{format_micros(node.micros)}')"
+            text = format_micros(node.micros)
+            return f"timestamp('{text[:10] if node.micros % DAY == 0 else text}')"
         case tree.Path():
             return ".".join((node.root, *map(_part, node.parts)))
         case tree.Property():

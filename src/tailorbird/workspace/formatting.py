@@ -19,6 +19,7 @@ from tailorbird.language.errors import ExpressionError
 from tailorbird.language.lexer import has_comment
 from tailorbird.language.parser import parse
 from tailorbird.language.printer import format_expression, format_lines
+from tailorbird.language.spelling import keep_units
 from tailorbird.workspace.expressions import FILTER, Expression
 from tailorbird.workspace.kinds.journey import read_journey
 from tailorbird.workspace.kinds.score import read_score
@@ -123,9 +124,10 @@ def _candidates(text: str, start: int, end: int, expression: Expression) -> Iter
     line = text[text.rfind("\n", 0, start) + 1 : start]
     written = text[start:end]
     style = expression.scalar.node.style
-    flat = format_expression(expression.node)
+    (flat,) = keep_units([format_expression(expression.node)], expression.text)
     indent = " " * (len(_INDENT.match(line)[0]) + 2)  # type: ignore[index]  # matches always
-    body = "".join(f"\n{indent}{one}" for one in format_lines(expression.node, WIDTH - len(indent)))
+    lines = keep_units(format_lines(expression.node, WIDTH - len(indent)), expression.text)
+    body = "".join(f"\n{indent}{one}" for one in lines)
     if style in ("|", ">"):
         header = _HEADER.match(written)
         if header is not None and "\n" in written[header.end() :][:1]:

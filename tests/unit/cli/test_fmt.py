@@ -9,6 +9,8 @@ import pytest
 from tailorbird.cli.app import run
 from tailorbird.cli.output import OK, WRONG
 
+ROOT = Path(__file__).resolve().parents[3]
+
 
 @pytest.fixture
 def segment(tmp_path: Path) -> Path:
@@ -39,9 +41,22 @@ def test_a_fault_exits_with_1(segment: Path, capsys: pytest.CaptureFixture[str])
 
 def test_one_expression(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["fmt", "--expression", "COUNT('Order Completed' within 48h)>3"]) == OK
-    assert capsys.readouterr().out == "count(order_completed within 2d) > 3\n"
+    assert capsys.readouterr().out == "count(order_completed within 48h) > 3\n"
     assert run(["fmt", "--expression", "any(a) -- why"]) == WRONG
     assert run(["fmt", "--expression", "any(a"]) == WRONG
+
+
+def test_units_stay_as_they_were_chosen(segment: Path) -> None:
+    segment.write_text("when: RATE(a, b within 2w)>50% and count(a within 48h)+COUNT(b within 2d)>=01\n")
+    assert run(["fmt", str(segment)]) == OK
+    assert segment.read_text() == (
+        "when: rate(a, b within 2w) > 50% and count(a within 48h) + count(b within 2d) >= 1\n"
+    )
+
+
+@pytest.mark.parametrize("folder", ["examples", "src/tailorbird/workspace/scaffold"])
+def test_our_own_definitions_are_in_canonical_form(folder: str) -> None:
+    assert run(["fmt", str(ROOT / folder), "--check"]) == OK
 
 
 def test_other_files_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
