@@ -47,7 +47,9 @@ def test_one_expression(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_units_stay_as_they_were_chosen(segment: Path) -> None:
-    segment.write_text("when: RATE(a, b within 2w)>50% and count(a within 48h)+COUNT(b within 2d)>=01\n")
+    segment.write_text(
+        "when: RATE(a, b within 2w)>50% and count(a within 48h)+COUNT(b within 2d)>=01\n"
+    )
     assert run(["fmt", str(segment)]) == OK
     assert segment.read_text() == (
         "when: rate(a, b within 2w) > 50% and count(a within 48h) + count(b within 2d) >= 1\n"
