@@ -1,4 +1,4 @@
-"""Keeps the units that somebody chose: `48h` and `2d` mean the same, but are thought differently."""
+"""Keeps the units that somebody chose: `48h` and `2d` mean the same, but are read differently."""
 
 from __future__ import annotations
 

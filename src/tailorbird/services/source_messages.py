@@ -132,11 +132,12 @@ def _part(part: MapPart, message: Mapping[str, Any], now: int) -> Any:
 def value_of(value: MapValue, message: Mapping[str, Any], now: int) -> Any:
     """Return what one side of a map finds in a message, None where it is missing."""
     if isinstance(value, FieldPath):
-        return _at(value.parts, message)
+        return at_path(value.parts, message)
     return plain_value(value_in(value, message, now))
 
 
-def _at(parts: Sequence[str], value: Any) -> Any:
+def at_path(parts: Sequence[str], value: Any) -> Any:
+    """Return what lies at a path of names and list positions, None where nothing does."""
     for part in parts:
         if isinstance(value, Mapping):
             value = value.get(part)

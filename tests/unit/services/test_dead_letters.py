@@ -323,7 +323,7 @@ def test_a_mend_never_overwrites_what_is_no_object(server: InProcessServer) -> N
     post(server, "/v1/track", {"event": "Seen", "properties": {"products": [{"id": 1}]}})
     told = replay(server, mend={"set": {"userId": "'u1'", "properties.products.id": 2}})
     assert told["counts"] == {"refused": 1}
-    assert "is no object" in told["attempts"][0]["error"]["message"]
+    assert "is a list of 1" in told["attempts"][0]["error"]["message"]
     assert letters(server)[0]["raw"] == '{"event":"Seen","properties":{"products":[{"id":1}]}}'
 
 
