@@ -175,3 +175,10 @@ def test_files_may_differ_in_their_columns(tmp_path: Path) -> None:
             )
     found = evaluate_warehouse("count(a where category = 'shoes')", f"{tmp_path}/*.parquet", NOW)
     assert found == {0: 0, 1: 1}
+
+
+def test_rows_without_a_timestamp_are_not_passed_over(tmp_path: Path) -> None:
+    stamps = pa.array([AT[0], None, AT[2]], pa.timestamp("us"))
+    path = write(tmp_path, timestamp=stamps, properties=TEXTS)
+    with pytest.raises(WarehouseError, match="1 of its rows lack a timestamp"):
+        evaluate_warehouse("count(order_completed)", path, NOW)

@@ -191,7 +191,17 @@ class Warehouse:
         written = ", ".join(f"{part} AS {columns.identifier(name)}" for name, part in parts.items())
         self._events = f"SELECT {profile} AS profile_id, {written} FROM {source} AS e{join}"
         self.connection.execute(f"CREATE TEMP VIEW events AS {self._events}")
+        if not is_own:
+            self._assert_dated(place)
         return promoted
+
+    def _assert_dated(self, place: str) -> None:
+        # Statistics of the files answer this, mostly without reading a row.
+        missing = self.rows("SELECT count(*) FROM events WHERE timestamp IS NULL")[0][0]
+        if missing:
+            raise WarehouseError(
+                f"{place}: {missing:,} of its rows lack a timestamp; give it or leave them out"
+            )
 
     def _open_profiles(self, path: str | None, merges: str | None) -> None:
         if path is None:
