@@ -64,7 +64,8 @@ def make(path: str, events: int, people: int) -> None:
             SELECT profile_id, stamp AS timestamp, stamp AS known_at, n AS event_order,
                 ({names})[{share} WHEN d < 0.85 THEN 5 ELSE 6 END] AS event, 'track' AS type,
                 '{{"category":"' || category || '","price":' || price || '}}' AS properties,
-                '{{}}' AS context, category AS category__text, price::DECIMAL(22, 9) AS price__number
+                '{{}}' AS context, category AS category__text,
+                price::DECIMAL(22, 9) AS price__number
             FROM (SELECT (pow(random(), 2) * {people})::BIGINT AS profile_id, n, random() AS d,
                 make_timestamp({NOW} - 7776000000000 + n * (7776000000000 // {events})) AS stamp,
                 'c' || (random() * 50)::INTEGER AS category,

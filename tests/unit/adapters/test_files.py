@@ -115,7 +115,12 @@ def test_what_is_no_text_is_a_problem_with_its_file(folder: Path) -> None:
     (folder / "lists" / "b.txt").write_bytes(b"x" * 2_000_001)
     (folder / "lists" / "c.txt").symlink_to(folder / "gone")
     files, problems = read_folder(folder)
-    assert [(one.file, one.line) for one in problems] == [("lists/a.txt", 2), ("lists/b.txt", 0)]
+    assert [(one.file, one.line) for one in problems] == [
+        ("lists/a.txt", 2),
+        ("lists/b.txt", 0),
+        ("lists/c.txt", 0),
+    ]
+    assert problems[2].message == f"it is a link to {folder / 'gone'}, which is not there"
     assert "lists/c.txt" not in files
 
 

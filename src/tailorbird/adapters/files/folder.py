@@ -83,7 +83,7 @@ def _paths(folder: Path) -> Iterator[Path]:
 def _read(path: Path, name: str) -> tuple[str | None, Problem | None]:
     try:
         if not path.is_file():
-            return None, None
+            return None, _problem_of_link(path, name)
         size = path.stat().st_size
         data = path.read_bytes() if size <= SIZE_MAX else b""
     except FileNotFoundError:
@@ -111,3 +111,13 @@ def _read(path: Path, name: str) -> tuple[str | None, Problem | None]:
             column=1,
         )
     return text.replace("\r\n", "\n").replace("\r", "\n"), None
+
+
+def _problem_of_link(path: Path, name: str) -> Problem | None:
+    if not path.is_symlink() or path.exists():
+        return None
+    return Problem(
+        message=f"it is a link to {path.readlink()}, which is not there",
+        mend="Put the file there, or remove the link.",
+        file=name,
+    )
