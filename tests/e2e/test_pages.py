@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from typing import Any
 import pytest
 
 from tailorbird.adapters.files import ensure_keys
+from tailorbird.testing.processes import free_port, until
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -74,12 +74,6 @@ class Shop:
         assert self.call("/v1/drained?seconds=20") == {"drained": True}
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def until_healthy(address: str, process: subprocess.Popen[bytes]) -> None:
     end = time.monotonic() + 40
     while time.monotonic() < end and process.poll() is None:
@@ -88,7 +82,7 @@ def until_healthy(address: str, process: subprocess.Popen[bytes]) -> None:
                 return
         except OSError:
             time.sleep(0.1)
-    raise AssertionError("the server did not become healthy")
+    raise TimeoutError("the server did not become healthy")
 
 
 @pytest.fixture(scope="module")
@@ -226,10 +220,7 @@ def test_a_refused_item_is_mended_and_counts(page: Any, shop: Shop) -> None:
     sync_api.expect(mended).to_contain_text("3 accepted, 0 refused again")
     page.goto(f"{shop.address}/#/refused")
     sync_api.expect(page.locator("main")).to_contain_text("Nothing was refused")
-    end = time.monotonic() + 10
-    while shop.call("/v1/status")["people"] != people + 1 and time.monotonic() < end:
-        time.sleep(0.05)
-    assert shop.call("/v1/status")["people"] == people + 1
+    until(lambda: shop.call("/v1/status")["people"] == people + 1)
     assert page.evaluate("window.ran") is None
 
 

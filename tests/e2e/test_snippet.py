@@ -109,7 +109,8 @@ def ready(page: Page) -> None:
 def arrived(shop: Shop, page: Page, is_so: Callable[[list[Event]], bool]) -> list[Event]:
     until = time.monotonic() + 60
     while not is_so(events := shop.events()):
-        assert time.monotonic() < until, [(one.name, one.properties) for one in events[-20:]]
+        if time.monotonic() > until:
+            raise TimeoutError([(one.name, one.properties) for one in events[-20:]])
         page.wait_for_timeout(100)
     return events
 

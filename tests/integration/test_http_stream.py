@@ -5,32 +5,18 @@ from __future__ import annotations
 import http.client
 import json
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tailorbird.adapters.files import create_workspace, ensure_keys
+from tailorbird.testing.processes import free_port, until
 
 pytestmark = pytest.mark.integration
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-def wait_for(is_so: Callable[[], bool]) -> None:
-    until = time.monotonic() + 30
-    while not is_so():
-        assert time.monotonic() < until, "waited too long"
-        time.sleep(0.05)
 
 
 def test_a_stop_ends_open_streams_at_once(tmp_path: Path) -> None:
@@ -42,7 +28,7 @@ def test_a_stop_ends_open_streams_at_once(tmp_path: Path) -> None:
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        wait_for(lambda: is_ready(port))
+        until(lambda: is_ready(port))
         stream = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
         stream.request("GET", "/v1/live", headers={"Authorization": f"Bearer {admin_key}"})
         answer = stream.getresponse()

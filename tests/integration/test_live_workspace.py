@@ -8,10 +8,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -23,6 +22,7 @@ from tailorbird.cli.app import run
 from tailorbird.cli.output import OK, OUTSIDE, USAGE, WRONG
 from tailorbird.events.event import Event, order_of
 from tailorbird.ports.log_writer import ACCEPTED, DUPLICATE, EventDraft
+from tailorbird.testing.processes import until
 
 pytestmark = pytest.mark.integration
 
@@ -62,14 +62,6 @@ def server(folders: tuple[Path, Path]) -> Iterator[tuple[Path, Path]]:
     yield workspace, data
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=30) == 0
-
-
-def until(is_so: Callable[[], Any], seconds: float = 20.0) -> Any:
-    end = time.monotonic() + seconds
-    while not (found := is_so()):
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.05)
-    return found
 
 
 def control_value(data: Path, name: str) -> str | None:

@@ -9,12 +9,10 @@ import os
 import random
 import re
 import signal
-import socket
 import subprocess
 import sys
-import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.policy import default
@@ -24,6 +22,7 @@ from typing import Any
 import pytest
 
 from tailorbird.adapters.files import create_workspace, ensure_keys
+from tailorbird.testing.processes import free_port, until
 
 pytestmark = pytest.mark.integration
 
@@ -109,19 +108,6 @@ class Server:
         assert self.get("/v1/drained?seconds=20") == {"drained": True}
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(check: Callable[[], bool], seconds: float = 30) -> None:
-    until = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.05)
-
-
 def is_healthy(server: Server) -> bool:
     try:
         return server.request("GET", "/health")[0] == 200
@@ -157,7 +143,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         process = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)
     running = Server(port, keys.write_key, keys.admin_key, workspace, data, mails, process)
     try:
-        wait_for(lambda: process.poll() is not None or is_healthy(running), 60)
+        until(lambda: process.poll() is not None or is_healthy(running), 60)
         assert process.poll() is None, (base / "server.log").read_text()
         running.move_clock("2026-03-01T08:00:00Z")
         yield running
@@ -307,7 +293,7 @@ def test_history_in_columns_follows_and_health_says_how_far(server: Server) -> N
         return json.loads(server.request("GET", "/health")[2])["lake"] or {"events": 0}
 
     # A round is a process that gives way to all others.
-    wait_for(lambda: lake()["events"] > 0, 120)
+    until(lambda: lake()["events"] > 0, 120)
     told = lake()
     assert told["problem"] == ""
     assert told["bytes"] > 0
@@ -319,9 +305,9 @@ def test_history_in_columns_follows_and_health_says_how_far(server: Server) -> N
 def test_an_edited_segment_goes_live_and_a_broken_one_does_not(server: Server) -> None:
     path = server.workspace / "segments" / "buyers.yaml"
     path.write_text("when: sum(order_completed.revenue) >= 1\n")
-    wait_for(lambda: sizes(server)["buyers"] == 1)
+    until(lambda: sizes(server)["buyers"] == 1)
     path.write_text("when: sum(order_completed.revenue >= 1\n")
-    wait_for(lambda: bool(server.get("/v1/status")["workspace"]["problems"]))
+    until(lambda: bool(server.get("/v1/status")["workspace"]["problems"]))
     (problem,) = server.get("/v1/status")["workspace"]["problems"]
     assert (problem["file"], problem["line"]) == ("segments/buyers.yaml", 1)
     health = json.loads(server.request("GET", "/health")[2])
@@ -329,7 +315,7 @@ def test_an_edited_segment_goes_live_and_a_broken_one_does_not(server: Server) -
     assert health["workspace"]["problems"]
     assert sizes(server)["buyers"] == 1
     path.write_text(FILES["segments/buyers.yaml"])
-    wait_for(lambda: not server.get("/v1/status")["workspace"]["problems"])
+    until(lambda: not server.get("/v1/status")["workspace"]["problems"])
 
 
 @pytest.mark.parametrize(
@@ -452,10 +438,8 @@ def test_a_person_is_exported_and_erased(server: Server) -> None:
     assert [one["event"] for one in found["events"]] == ["identified"]
     status, asked = server.ask(person, "DELETE")
     assert (status, asked["status"]) == (202, "pending")
-    until = time.monotonic() + 20
-    while (done := server.get(f"/v1/erasures/{asked['erasure_id']}"))["status"] != "done":
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    path = f"/v1/erasures/{asked['erasure_id']}"
+    done = until(lambda: (found := server.get(path))["status"] == "done" and found)
     assert done["log"]["records"] >= 2
     assert server.ask(person)[0] == 404
     assert server.ask(f"{person}/export")[0] == 404

@@ -9,8 +9,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from tailorbird.testing.brokers.broker import BrokerMissing, free_port
-from tailorbird.testing.processes import until
+from tailorbird.testing.brokers.broker import BrokerMissing
+from tailorbird.testing.processes import free_port, until
 
 _PLACES = ("/usr/lib/postgresql/*/bin", "/opt/homebrew/opt/postgresql*/bin")
 _SECONDS_MAX = 60.0

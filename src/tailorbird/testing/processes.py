@@ -20,7 +20,7 @@ from tailorbird.worker.settings import RoleSettings
 
 Found = TypeVar("Found")
 
-SECONDS_MAX = 20.0
+SECONDS_MAX = 30.0
 
 
 class Host:
@@ -124,10 +124,15 @@ def free_port() -> int:
 
 
 def until(is_so: Callable[[], Found], seconds: float = SECONDS_MAX) -> Found:
-    """Wait until something is so; return what it said."""
+    """Wait until something is so; return what it said.
+
+    Raises:
+        TimeoutError: it does not come to be so.
+    """
     end = time.monotonic() + seconds
     while not (found := is_so()):
-        assert time.monotonic() < end, "waited too long"
+        if time.monotonic() > end:
+            raise TimeoutError(f"waited {seconds:g} seconds in vain")
         time.sleep(0.01)
     return found
 

@@ -9,7 +9,8 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-from tailorbird.testing.brokers.broker import PLACE, Broker, BrokerMissing, free_port, program
+from tailorbird.testing.brokers.broker import PLACE, Broker, BrokerMissing, program
+from tailorbird.testing.processes import free_port
 
 _POM = Path(__file__).parent / "kafka_jars" / "pom.xml"
 _PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"

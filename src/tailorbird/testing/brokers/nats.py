@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tailorbird.testing.brokers.broker import PLACE, Broker, free_port, program
+from tailorbird.testing.brokers.broker import PLACE, Broker, program
+from tailorbird.testing.processes import free_port
 
 
 class NatsBroker(Broker):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tailorbird.testing.brokers.broker import PLACE, Broker, BrokerMissing, free_port, program
+from tailorbird.testing.brokers.broker import PLACE, Broker, BrokerMissing, program
+from tailorbird.testing.processes import free_port
 
 # The script on the PATH insists on a user of its own; this one is what it calls.
 _SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
