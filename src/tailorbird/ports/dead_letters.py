@@ -21,7 +21,8 @@ class Refused(NamedTuple):
     """An item that was not accepted: why, its bytes, and how these are to be read.
 
     `call` is the call that a path named, "" where the item's own `type` says it, `BATCH` for a
-    request's body, `MESSAGE` for what a source brought. `sent_at` is when the client says that it
+    request's body, `MESSAGE` for what a source brought, then a space and its topic if it has one.
+    `sent_at` is when the client says that it
     sent it (microseconds UTC). `fresh_id` is the message id that it has where it names none; of a
     whole request the beginning of its items' ids.
     """

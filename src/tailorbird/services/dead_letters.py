@@ -33,6 +33,7 @@ from tailorbird.ports.dead_letters import (
     Which,
 )
 from tailorbird.ports.log_writer import DUPLICATE, RETRY, LogWriter
+from tailorbird.services.hooks.ready_made import ready_made_items
 from tailorbird.services.ingest import Standardise, draft_of
 from tailorbird.services.mend import Mend, NoObject
 from tailorbird.services.source_messages import Bad, Item, items_of, object_in
@@ -134,7 +135,7 @@ class Replayer:
             detail = "it was larger than what is kept of it; send it again in parts"
             refusal = Refusal(Rule.TOO_LARGE, letter.field or "body", letter.value, detail)
             return _Tried(letter, [(raw, refusal)])
-        if letter.call == MESSAGE:
+        if _is_message(letter):
             return self._read_message(letter, mend, raw)
         if letter.call == BATCH:
             body = decode_batch(raw)
@@ -158,15 +159,21 @@ class Replayer:
     def _read_message(self, letter: Letter, mend: Mend | None, raw: bytes) -> _Tried:
         """Read a source's message by its definition of today."""
         definition = self._sources().get(letter.source)
-        if definition is None or definition.format == "ready-made":
-            why = "is no source any more" if definition is None else "names the topic in a header"
-            detail = f"{letter.source} {why}: let the sender send the message again"
+        if definition is None:
+            detail = f"{letter.source} is no source any more: let the sender send it to another"
             return _Tried(letter, [(raw, Refusal(Rule.MISSING, "source", letter.source, detail))])
         mended = _mended(mend, raw, letter.at)
         if isinstance(mended, Refusal):
             return _Tried(letter, [(raw, mended)])
+        if definition.format == "ready-made":
+            topic = letter.call.removeprefix(MESSAGE).lstrip()
+            found = ready_made_items(definition, topic, mended)
+        else:
+            found = items_of(definition, mended, _id_of(letter), None, letter.at)
+        if isinstance(found, str):
+            return _Tried(letter, [(raw, Refusal(Rule.UNKNOWN_CALL, "topic", "", found))])
         items: list[tuple[bytes, Accepted | Refusal]] = []
-        for index, one in enumerate(items_of(definition, mended, _id_of(letter), None, letter.at)):
+        for index, one in enumerate(found):
             if isinstance(one, Bad):
                 items.append((one.raw, one.refusal))
             elif isinstance(one, Item):
@@ -331,9 +338,13 @@ def _refused(tried: _Tried) -> list[Refused]:
     ]
 
 
+def _is_message(letter: Letter) -> bool:
+    return letter.call.partition(" ")[0] == MESSAGE
+
+
 def _fresh_id(letter: Letter, index: int) -> str:
     """Return the message id of a letter's item that names none: the same at every attempt."""
-    is_whole = letter.call in (BATCH, MESSAGE)
+    is_whole = letter.call == BATCH or _is_message(letter)
     return f"{_id_of(letter)}-{index}" if is_whole or not letter.fresh_id else letter.fresh_id
 
 

@@ -96,7 +96,8 @@ class Feed:
 
 def _refused(refusal: Refusal, item: Item | Bad, *, is_historical: bool) -> Refused:
     if isinstance(item, Bad):
-        return Refused(refusal, item.raw, MESSAGE, is_historical=is_historical)
+        call = f"{MESSAGE} {item.topic}".rstrip()
+        return Refused(refusal, item.raw, call, is_historical=is_historical)
     return Refused(refusal, item.raw, fresh_id=item.fresh_id, is_historical=is_historical)
 
 

@@ -50,10 +50,11 @@ class Item:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bad:
-    """A message that is no call."""
+    """A message that is no call; `topic` is what came beside it of how it is to be read."""
 
     refusal: Refusal
     raw: bytes
+    topic: str = ""
 
 
 def items_of(

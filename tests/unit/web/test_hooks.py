@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tailorbird.services.hooks import shopify, stripe, woocommerce
-from tailorbird.testing.in_process import InProcessServer, Reply
+from tailorbird.testing.in_process import ADMIN, InProcessServer, Reply
 
 SAMPLES = Path(__file__).parents[2] / "data" / "webhooks"
 SHOPS = ("shopify", "stripe", "woocommerce")
@@ -102,6 +102,21 @@ def test_an_order_of_shopify(hooks: InProcessServer) -> None:
     assert order.properties["products"][1]["quantity"] == 2
     assert person.properties["email"] == "bob@shop.example"
     assert person.properties["consent"] == {"marketing": True}
+
+
+def test_a_broken_message_is_read_once_it_is_written_anew(hooks: InProcessServer) -> None:
+    path = SAMPLES / "shopify-orders-create.json"
+    whole = path.read_text()
+    assert sent(hooks, "shopify", whole[:-20].encode(), "orders/create").status == 400
+    (letter,) = hooks.ask("GET", "/v1/dead-letters", headers=ADMIN).json["letters"]
+    assert (letter["call"], letter["rule"]) == ("message orders/create", "not_json")
+    wanted = {"ids": [letter["id"]], "raw": whole}
+    told = hooks.ask("POST", "/v1/dead-letters/replay", wanted, ADMIN).json
+    assert told["counts"] == {"accepted": 1}
+    person, order = hooks.events()
+    assert (person.name, order.name) == ("identified", "order_completed")
+    again = sample(hooks, path).json
+    assert (again["accepted"], again["duplicate"]) == (0, 2)
 
 
 def test_a_refund_of_shopify_finds_the_person_of_its_order(hooks: InProcessServer) -> None:

@@ -5,27 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from tailorbird.base.hashing import hash_text
-from tailorbird.events.refusal import Refusal, Rule, excerpt
+from tailorbird.events.refusal import Rule, excerpt
 from tailorbird.ports.source import Secrets, SourceProblem
 from tailorbird.services.feed import Feed, Taken
-from tailorbird.services.hooks import shopify, stripe, woocommerce
-from tailorbird.services.hooks.fields import Call, Json, text
+from tailorbird.services.hooks.ready_made import TOPIC_HEADERS, ready_made_items
 from tailorbird.services.hooks.signatures import BadSecret, Header, verify
 from tailorbird.services.ingest import Answered
-from tailorbird.services.source_messages import Bad, Item, items_of, object_in
+from tailorbird.services.source_messages import Bad, Item, items_of
 from tailorbird.services.sources import WEBHOOK, secret_of
 from tailorbird.workspace.definitions import SourceDefinition
-
-_encode = msgspec.json.Encoder().encode
-_READERS: dict[str, Callable[[str, Json], list[Call] | None]] = {
-    "shopify": shopify.calls_of,
-    "stripe": stripe.calls_of,
-    "woocommerce": woocommerce.calls_of,
-}
-_TOPIC_HEADERS = {"shopify": "x-shopify-topic", "woocommerce": "x-wc-webhook-topic"}
 
 
 class Hooks:
@@ -72,17 +61,8 @@ class Hooks:
         if definition.format != "ready-made":
             found = items_of(definition, body, _delivery(definition, header, body), None, now)
             return found or "`when` does not hold for it"
-        message = object_in(body)
-        if isinstance(message, Refusal):
-            return [Bad(refusal=message, raw=body)]
-        topic = header(_TOPIC_HEADERS.get(definition.sender, "")) or text(message, "type")
-        calls = _READERS[definition.sender](topic, message)
-        if calls is None:
-            return f"messages of the topic {excerpt(topic)!r} are not read"
-        fresh = f"{definition.name}-{hash_text(definition.name, body)}"
-        return [
-            Item(raw=_encode(call), fresh_id=f"{fresh}-{index}") for index, call in enumerate(calls)
-        ] or "it tells nothing of anybody"
+        topic = header(TOPIC_HEADERS.get(definition.sender, "")) or ""
+        return ready_made_items(definition, topic, body)
 
 
 def _delivery(definition: SourceDefinition, header: Header, body: bytes) -> str:
