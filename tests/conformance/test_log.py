@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from tailorbird.adapters.memory.event_log import MemoryEventLog
 from tailorbird.adapters.sqlite.event_log import SqliteEventLog
+from tailorbird.events.event import EVENT
 from tailorbird.ports.event_log import EventLog, LogProblem
 from tailorbird.testing.log_conformance import CHECKS, draft
 
@@ -63,10 +65,34 @@ def test_a_reader_follows_the_writer_from_file_to_file(tmp_path: Path) -> None:
         log.close()
 
 
+def test_a_long_log_takes_no_more_files_at_once_than_a_short_one(tmp_path: Path) -> None:
+    writer = SqliteEventLog(tmp_path, is_writer=True, file_bytes_max=100)
+    for number in range(30):
+        writer.append([draft(body=b"x" * 200)], number + 1)
+    reader = SqliteEventLog(tmp_path)
+    before = len(os.listdir("/proc/self/fd"))
+    for log in (writer, reader):
+        assert [log.read(number, 1)[0].offset for number in range(30)] == [*range(1, 31)]
+        assert len([*log.dedups_since(0)]) == 0
+        assert log.offset_before(10) == 9
+        assert len([*log.read_kind(EVENT)]) == 30
+    assert len(os.listdir("/proc/self/fd")) - before < 20
+    # Walks go on while others read.
+    walks = [log.read_kind(EVENT) for log in (writer, reader)]
+    seen = [
+        [record.offset, log.read(record.offset - 1, 1)[0].offset]
+        for log, walk in zip((writer, reader), walks, strict=True)
+        for record in walk
+    ]
+    assert seen == [[number, number] for number in range(1, 31)] * 2
+    for log in (writer, reader):
+        log.close()
+
+
 def test_a_full_disk_refuses_and_stores_nothing_until_there_is_room(tmp_path: Path) -> None:
     log = SqliteEventLog(tmp_path, is_writer=True)
     log.append([draft()], 1)
-    connection = next(iter(log._connections.values()))
+    connection = log._last_file()
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count={pages}")
     with pytest.raises(LogProblem, match="nothing was kept") as caught:

@@ -23,8 +23,7 @@ import pytest
 from tailorbird import bootstrap
 from tailorbird.adapters.files import create_workspace, ensure_keys
 from tailorbird.events.event import decode_event
-from tailorbird.testing.brokers.broker import free_port
-from tailorbird.testing.processes import until
+from tailorbird.testing.processes import free_port, until
 
 pytestmark = pytest.mark.integration
 

@@ -13,7 +13,7 @@ from tailorbird.adapters.kafka.source import settings_of
 from tailorbird.bootstrap.sources import ADAPTERS
 from tailorbird.ports.source import SourceProblem
 from tailorbird.services.sources import url_of
-from tailorbird.testing.brokers.broker import free_port
+from tailorbird.testing.processes import free_port
 from tailorbird.workspace.definitions import SourceDefinition
 
 PACKAGES = {"redis": "redis", "rabbitmq": "aio_pika", "nats": "nats", "kafka": "aiokafka"}

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import threading
 import time
 from bisect import bisect_right
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from tailorbird.adapters.sqlite.connection import (
     StorageProblem,
@@ -32,6 +34,7 @@ _MIGRATIONS = Path(__file__).parent / "sql" / "event_log"
 _INSERT = "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?)"
 # A statement for many rows takes a fifth less time than one for each of them.
 _ROWS_AT_ONCE = 20
+_READ_AT_ONCE_MAX = 2  # where one file ends, the next begins
 _INSERT_MANY = _INSERT + ", (?, ?, ?, ?, ?, ?, ?)" * (_ROWS_AT_ONCE - 1)
 _Row = tuple[int, int, int, str, int, int, bytes]
 _COLUMNS = "offset, partition, now, kind, profile_id, body"
@@ -54,7 +57,10 @@ class SqliteEventLog:
         self._is_writer = is_writer
         self._file_bytes_max = file_bytes_max
         self._files: list[tuple[int, Path]] = []
-        self._connections: dict[Path, sqlite3.Connection] = {}
+        self._written_to: sqlite3.Connection | None = None
+        # The writer brings the tables of what it reads up to date.
+        self._open = _to_write if is_writer else connect_reader
+        self._readers = _Readers(self._open)
         self._looked_at = 0
         folder.mkdir(parents=True, exist_ok=True)
         self._look_for_files()
@@ -80,7 +86,7 @@ class SqliteEventLog:
             (first + place, one.partition, stamp + place, one.kind, one.profile_id, one.dedup, body)
             for place, (one, body) in enumerate(zip(drafts, self._written(drafts), strict=True))
         ]
-        connection = self._connection(self._files[-1][1])
+        connection = self._last_file()
         try:
             with transaction(connection):
                 _insert(connection, rows)
@@ -106,7 +112,7 @@ class SqliteEventLog:
             where = f" AND partition IN ({','.join(str(int(one)) for one in partitions)})"
         sql = f"SELECT {_COLUMNS} FROM record WHERE offset > ?{where} ORDER BY offset LIMIT ?"
         for path in self._paths_from(after + 1):
-            rows = self._connection(path).execute(sql, (after, limit - len(found))).fetchall()
+            rows = self._readers.of(path).execute(sql, (after, limit - len(found))).fetchall()
             found += [self._record(row) for row in rows]
             if len(found) >= limit:
                 break
@@ -117,7 +123,7 @@ class SqliteEventLog:
         self._look_for_files()
         sql = f"SELECT {_COLUMNS} FROM record WHERE kind = ? ORDER BY offset"
         for _, path in self._files:
-            yield from map(self._record, self._connection(path).execute(sql, (kind,)))
+            yield from map(self._record, self._rows(path, sql, kind))
 
     def merges(self, before: int) -> Iterator[Record]:
         """Yield the records that say who is who, by an index of their own; see the port."""
@@ -129,7 +135,7 @@ class SqliteEventLog:
         )
         for first, path in self._files:
             if first < before:
-                yield from map(self._record, self._connection(path).execute(sql, (before,)))
+                yield from map(self._record, self._rows(path, sql, before))
 
     def offset_before(self, now: int) -> int:
         """Return the last offset that was stamped before `now`: stamps rise with offsets."""
@@ -145,7 +151,7 @@ class SqliteEventLog:
 
     def _stamp(self, offset: int) -> int:
         path = self._paths_from(offset)[0]
-        found = self._connection(path).execute("SELECT now FROM record WHERE offset=?", (offset,))
+        found = self._readers.of(path).execute("SELECT now FROM record WHERE offset=?", (offset,))
         return int(found.fetchone()[0])
 
     def dedups_since(self, now: int) -> Iterator[tuple[int, int]]:
@@ -153,7 +159,7 @@ class SqliteEventLog:
         self._look_for_files()
         sql = "SELECT now, dedup FROM record ORDER BY offset DESC"
         for _, path in reversed(self._files):
-            for stamp, dedup in self._connection(path).execute(sql):
+            for stamp, dedup in self._rows(path, sql):
                 if stamp < now:
                     return
                 if dedup:
@@ -170,7 +176,7 @@ class SqliteEventLog:
     def _read_last_now(self) -> int:
         self._look_for_files()
         for _, path in reversed(self._files):
-            row = self._connection(path).execute(
+            row = self._readers.of(path).execute(
                 "SELECT now FROM record ORDER BY offset DESC LIMIT 1"
             )
             found = row.fetchone()
@@ -238,9 +244,10 @@ class SqliteEventLog:
 
     def close(self) -> None:
         """Close all files."""
-        for connection in self._connections.values():
-            connection.close()
-        self._connections.clear()
+        if self._written_to is not None:
+            self._written_to.close()
+            self._written_to = None
+        self._readers.close()
 
     def _record(self, row: tuple[int, int, int, str, int, bytes]) -> Record:
         offset, partition, now, kind, profile_id, body = row
@@ -250,7 +257,7 @@ class SqliteEventLog:
     def _read_end(self) -> int:
         self._look_for_files()
         for first, path in reversed(self._files):
-            found = self._connection(path).execute("SELECT max(offset) FROM record").fetchone()[0]
+            found = self._readers.of(path).execute("SELECT max(offset) FROM record").fetchone()[0]
             if found is not None:
                 return int(found)
             if first > 1:
@@ -276,17 +283,15 @@ class SqliteEventLog:
 
     def _seal_file(self) -> None:
         """Start the next file, and give the write-ahead log of the full one back to the disk."""
-        path = self._files[-1][1]
+        full = self._last_file()
         try:
             self._start_file(self._end + 1)
         except (sqlite3.Error, StorageProblem) as problem:
             raise self._refusal(problem) from problem
-        connection = self._connections[path]
         with contextlib.suppress(sqlite3.Error):  # a reader is in it: it stays a little larger
-            connection.execute(f"PRAGMA busy_timeout={_SEAL_MILLISECONDS_MAX}")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        connection.close()
-        del self._connections[path]
+            full.execute(f"PRAGMA busy_timeout={_SEAL_MILLISECONDS_MAX}")
+            full.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        full.close()
 
     def _refusal(self, problem: Exception) -> LogProblem:
         return LogProblem(
@@ -295,23 +300,52 @@ class SqliteEventLog:
             is_retry_safe=True,
         )
 
+    def _rows(self, path: Path, sql: str, *given: object) -> Iterator[Any]:
+        """Yield rows on a connection of their own: what is read meanwhile closes others."""
+        with contextlib.closing(self._open(path)) as connection:
+            yield from connection.execute(sql, given)
+
     def _start_file(self, first: int) -> None:
         path = self._folder / f"{first:012d}.db"
-        self._connections[path] = connect(path, synchronous="FULL", migrations=_MIGRATIONS)
-        self._connections[path].execute("PRAGMA wal_autocheckpoint=0")
+        self._written_to = _to_write(path)
         self._files.append((first, path))
         self._bytes = 0
 
-    def _connection(self, path: Path) -> sqlite3.Connection:
-        connection = self._connections.get(path)
-        if connection is None:
-            if self._is_writer:
-                connection = connect(path, synchronous="FULL", migrations=_MIGRATIONS)
-                connection.execute("PRAGMA wal_autocheckpoint=0")
-            else:
-                connection = connect_reader(path)
-            self._connections[path] = connection
+    def _last_file(self) -> sqlite3.Connection:
+        """Return the writer's connection to the file that is written to."""
+        if self._written_to is None:
+            self._written_to = _to_write(self._files[-1][1])
+        return self._written_to
+
+
+class _Readers(threading.local):
+    """Connections to files that are read: each thread has a few, and closes one for another.
+
+    A log may have thousands of files, and a connection takes three descriptors and some megabytes.
+    """
+
+    def __init__(self, open_file: Callable[[Path], sqlite3.Connection]) -> None:
+        self._open_file = open_file
+        self._opened: dict[Path, sqlite3.Connection] = {}
+
+    def of(self, path: Path) -> sqlite3.Connection:
+        """Return a connection to a file, good until another file is asked for."""
+        connection = self._opened.pop(path, None) or self._open_file(path)
+        self._opened[path] = connection
+        while len(self._opened) > _READ_AT_ONCE_MAX:
+            self._opened.pop(next(iter(self._opened))).close()
         return connection
+
+    def close(self) -> None:
+        """Close those of this thread."""
+        while self._opened:
+            self._opened.popitem()[1].close()
+
+
+def _to_write(path: Path) -> sqlite3.Connection:
+    connection = connect(path, synchronous="FULL", migrations=_MIGRATIONS)
+    connection.execute("PRAGMA wal_autocheckpoint=0")
+    return connection
 
 
 def _insert(connection: sqlite3.Connection, rows: list[_Row]) -> None:
