@@ -159,7 +159,7 @@ def fill_states(store: SqliteStateStore, people: int, offset: int) -> None:
             partition = partition_of(profile_id)
             rows.append(ProfileRow(profile_id, partition, encode_state(state), None))
         versions = dict.fromkeys(range(PARTITIONS), "base")
-        store.commit(Commit(offset, rows, [], [], versions=versions))
+        store.commit(Commit(offset, rows, [], [], growth=len(rows), versions=versions))
 
 
 def by_hand(log: SqliteEventLog, after: int) -> float:

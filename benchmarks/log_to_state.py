@@ -2,7 +2,8 @@
 
 The garbage collector is calmed as in the engine's process. The states lie in the store before the
 clock starts, so that each first touch reads and decodes.
-The baseline of the same run (blobs) reads and writes the same rows by key, in the same commits.
+The baseline of the same run (blobs) reads the same rows by key and writes them back, each with one
+byte changed (SQLite would write no page for equal ones), in the same commits.
 """
 
 from __future__ import annotations
@@ -89,7 +90,10 @@ def _copy_blobs(store: SqliteStateStore, touched: list[int]) -> float:
     begun = time.process_time()
     for start in range(0, len(touched), BATCH):
         found = store.profiles(set(touched[start : start + BATCH]))
-        rows = [ProfileRow(one, partition_of(one), data, None) for one, data in found.items()]
+        rows = [
+            ProfileRow(one, partition_of(one), data[:-1] + bytes([data[-1] ^ 1]), None)
+            for one, data in found.items()
+        ]
         store.commit(Commit(start, rows, [], []))
     return time.process_time() - begun
 
@@ -101,7 +105,7 @@ def _fill(store: SqliteStateStore, profiles: int, template: ProfileState, offset
         for profile_id in range(start, min(start + 20_000, profiles + 1)):
             state.profile_id = profile_id
             rows.append(ProfileRow(profile_id, partition_of(profile_id), encode_state(state), None))
-        store.commit(Commit(offset, rows, [], []))
+        store.commit(Commit(offset, rows, [], [], growth=len(rows)))
 
 
 if __name__ == "__main__":
