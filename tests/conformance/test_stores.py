@@ -80,12 +80,13 @@ def test_conformance(
 
 def test_a_commit_is_stored_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
     store = SqliteStateStore(tmp_path / "0.db", is_writer=True)
-    store.commit(state_conformance.commit(1, profiles=[state_conformance.profile(1)]))
+    store.commit(state_conformance.commit(1, profiles=[state_conformance.profile(1)], growth=1))
     broken = Commit(
         offset=2,
         profiles=[state_conformance.profile(2)],
         memberships=[MembershipRow("vip", 2, True, None, "record")],  # type: ignore[arg-type]
         outbox=[state_conformance.effect("a")],
+        growth=1,
     )
     with pytest.raises(Exception, match="NOT NULL"):
         store.commit(broken)

@@ -11,7 +11,7 @@ import msgspec
 SEND, HAND_OVER = "send", "hand_over"
 
 
-class OutboxRow(msgspec.Struct, array_like=True):
+class OutboxRow(msgspec.Struct, array_like=True, gc=False):
     """An effect waiting for `deliver` or the forwarder. `kind` is send or hand_over.
 
     `seq` rises with each row; `offset` is the record whose reduction made the effect: who reads
@@ -27,7 +27,7 @@ class OutboxRow(msgspec.Struct, array_like=True):
     body: bytes
 
 
-class ProfileRow(msgspec.Struct, array_like=True):
+class ProfileRow(msgspec.Struct, array_like=True, gc=False):
     """One profile as stored: state as encoded by `profiles.encode`, `deadline` or None."""
 
     profile_id: int
@@ -37,7 +37,7 @@ class ProfileRow(msgspec.Struct, array_like=True):
     is_merged: bool = False  # a tombstone: counts no more
 
 
-class MembershipRow(msgspec.Struct, array_like=True):
+class MembershipRow(msgspec.Struct, array_like=True, gc=False):
     """A change of membership to be stored; `since` in microseconds UTC."""
 
     segment: str
@@ -67,6 +67,7 @@ class Commit(msgspec.Struct):
     profiles: Sequence[ProfileRow]
     memberships: Sequence[MembershipRow]
     outbox: Sequence[OutboxRow]  # seq is ignored, the store numbers them
+    growth: int = 0  # by how many more profiles are alive: new ones, less those merged away
     outbox_done: Mapping[str, int] = {}  # kind -> rows up to this seq are taken over: delete
     versions: Mapping[int, str] = {}  # partition -> workspace version that is live from here on
     poison: Sequence[tuple[int, str]] = ()  # (offset, error) of records that could not be reduced

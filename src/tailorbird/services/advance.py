@@ -150,13 +150,13 @@ class Engine:
 
     def reducer_of(self, partition: int) -> Reducer:
         """Return the reducer of the version that is live in a partition."""
-        return self._reducer(self._work.versions.get(partition, ""))
+        version = self._work.versions.get(partition, "")
+        return self._reducers.get(version) or self._reducer(version)
 
     def _reducer(self, version: str) -> Reducer:
-        reducer = self._reducers.get(version)
-        if reducer is None:
-            reducer = self._reducers[version] = Reducer(self._load_workspace(version))
-        return reducer
+        if version not in self._reducers:
+            self._reducers[version] = Reducer(self._load_workspace(version))
+        return self._reducers[version]
 
     # -- batches ---------------------------------------------------------------------------------
 
@@ -182,33 +182,40 @@ class Engine:
         self._commit(seen)
 
     def _take_all(self, records: list[Record]) -> None:
-        self._work.load({one.profile_id for one in records if one.profile_id})
-        begun = self._seconds()
+        work, seconds, until = self._work, self._seconds, self._commit_seconds
+        last = {one.profile_id: one.offset for one in records}
+        work.load(last.keys() - {0})
+        begun = seconds()
         for record in records:
-            if record.offset <= self.offset:
+            if record.offset <= work.offset:
                 continue  # committed before the batch had to be done again
             if record.kind != ACTIVATE:
                 self._refolded = None
-            if not record.body and record.kind != TICK:
-                pass  # a stub of somebody who was erased
-            elif record.kind == EVENT:
-                self._apply(record, record.profile_id, self._reduce)
-            elif record.kind == TICK:
-                self._tick(record)
-            elif record.kind == ACTIVATE:
-                self._activate(record)
-            elif record.kind == ERASE:
-                self._erase(record)
-            elif record.kind == REFOLD:
-                self._refold(record)
-            elif record.kind == UNMERGE:
-                self._unmerge(record)
-            elif record.kind not in (LINK, NOISY_EVENT):
-                self._apply(record, record.profile_id, self._reduce)
-            now = self._seconds()
-            if now - begun >= self._commit_seconds or len(self._work) >= PROFILES_PER_COMMIT:
+            if record.body or record.kind == TICK:  # else a stub of somebody who was erased
+                self._take(record)
+            if last[record.profile_id] == record.offset:
+                work.rest(record.profile_id)
+            now = seconds()
+            if now - begun >= until or len(work) >= PROFILES_PER_COMMIT:
                 self._commit(record.offset)
                 begun = now
+
+    def _take(self, record: Record) -> None:
+        kind = record.kind
+        if kind == EVENT:
+            self._apply(record, record.profile_id, self._reduce)
+        elif kind == TICK:
+            self._tick(record)
+        elif kind == ACTIVATE:
+            self._activate(record)
+        elif kind == ERASE:
+            self._erase(record)
+        elif kind == REFOLD:
+            self._refold(record)
+        elif kind == UNMERGE:
+            self._unmerge(record)
+        elif kind not in (LINK, NOISY_EVENT):
+            self._apply(record, record.profile_id, self._reduce)
 
     def _commit(self, offset: int) -> None:
         self._work.commit(offset, self._outbox_done)
@@ -276,6 +283,7 @@ class Engine:
         for page in pages(self._work.due(record.partition, record.now)):
             for profile_id in self._work.load(page):
                 self._apply(record, profile_id, fire)
+                self._work.rest(profile_id)
 
     def _activate(self, record: Record) -> None:
         """Make a version live in a partition; its profiles follow in a sweep."""
@@ -317,6 +325,7 @@ class Engine:
         for profile_id in page:
             if not self._work.is_swept(profile_id):
                 self._activate_profile(sweep, profile_id)
+                self._work.rest(profile_id)
         if len(page) == limit:
             self._work.sweep(msgspec.structs.replace(row, after=page[-1]))
         else:

@@ -62,7 +62,7 @@ def check_sweeps_come_further_and_end(store: StateStore) -> None:
 
 def check_profiles_are_replaced(store: StateStore) -> None:
     """The latest state of a profile counts; unknown ones are left out."""
-    store.commit(commit(4, profiles=[profile(1), profile(65)]))
+    store.commit(commit(4, profiles=[profile(1), profile(65)], growth=2))
     store.commit(commit(9, profiles=[ProfileRow(1, 1, b"newer", None)], versions={1: "v1"}))
     assert store.profiles([1, 2, 65]) == {1: b"newer", 65: b"state"}
     assert store.offset() == 9
@@ -72,8 +72,9 @@ def check_profiles_are_replaced(store: StateStore) -> None:
 
 def check_those_merged_away_do_not_count(store: StateStore) -> None:
     """A tombstone is kept but is no person."""
-    store.commit(commit(1, profiles=[profile(1), profile(2)]))
-    store.commit(commit(2, profiles=[profile(1, is_merged=True), profile(3, is_merged=True)]))
+    store.commit(commit(1, profiles=[profile(1), profile(2)], growth=2))
+    merged = [profile(1, is_merged=True), profile(3, is_merged=True)]
+    store.commit(commit(2, profiles=merged, growth=-1))
     assert store.count() == 1
     assert set(store.profiles([1, 2, 3])) == {1, 2, 3}
 

@@ -18,6 +18,7 @@ class MemoryStateStore:
         self._effects: set[str] = set()
         self._versions: dict[int, str] = {}
         self._offset = 0
+        self._living = 0
         self._seq = 0
         self._poison: dict[int, str] = {}
         self._sweeps: dict[int, SweepRow] = {}
@@ -57,10 +58,12 @@ class MemoryStateStore:
         self._sweeps.update({row.partition: row for row in commit.sweeps})
         self._swept.update(commit.swept)
         self._offset = commit.offset
+        self._living += commit.growth
 
     def erase(self, profile_id: int) -> None:
         """Remove all of a profile."""
-        self._profiles.pop(profile_id, None)
+        row = self._profiles.pop(profile_id, None)
+        self._living -= row is not None and not row.is_merged
         for members in self._members.values():
             members.pop(profile_id, None)
         for seq in [seq for seq, row in self._outbox.items() if row.profile_id == profile_id]:
@@ -138,4 +141,4 @@ class MemoryStateStore:
 
     def count(self) -> int:
         """Return the number of living profiles."""
-        return sum(1 for row in self._profiles.values() if not row.is_merged)
+        return self._living

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ _MIGRATIONS = _SQL / "state"
 _UPSERT_PROFILE = (_SQL / "upsert_profile.sql").read_text()
 _DUE_PARTITIONS = (_SQL / "due_partitions.sql").read_text()
 _CHUNK = 500
+_PROFILE_ID = attrgetter("profile_id")
 _CACHE_KILOBYTES = 16_000
 _CHECKPOINT_PAGES_MAX = 16_000
 
@@ -121,7 +123,7 @@ class SqliteStateStore:
 
     def profiles(self, profile_ids: Iterable[int]) -> dict[int, bytes]:
         """Return the encoded states of those that exist."""
-        wanted = list(profile_ids)
+        wanted = sorted(profile_ids)  # in the order of the table
         found: dict[int, bytes] = {}
         for start in range(0, len(wanted), _CHUNK):
             chunk = wanted[start : start + _CHUNK]
@@ -225,19 +227,16 @@ class SqliteStateStore:
         self._connection.close()
 
     def _store_profiles(self, commit: Commit) -> None:
-        ids = [row.profile_id for row in commit.profiles]
-        before = self._living(ids)
         self._connection.executemany(
             _UPSERT_PROFILE,
             [
                 (row.profile_id, row.partition, row.deadline, row.is_merged, row.state)
-                for row in commit.profiles
+                for row in sorted(commit.profiles, key=_PROFILE_ID)
             ],
         )
-        growth = sum(1 for row in commit.profiles if not row.is_merged) - before
-        if growth:
+        if commit.growth:
             self._connection.execute(
-                "UPDATE progress SET value = value + ? WHERE name = 'profiles'", (growth,)
+                "UPDATE progress SET value = value + ? WHERE name = 'profiles'", (commit.growth,)
             )
 
     def _store_sweeps(self, commit: Commit) -> None:
@@ -253,16 +252,6 @@ class SqliteStateStore:
             "INSERT OR REPLACE INTO swept VALUES (?, ?)",
             [(one, partition_of(one)) for one in commit.swept],
         )
-
-    def _living(self, ids: Sequence[int]) -> int:
-        living = 0
-        for start in range(0, len(ids), _CHUNK):
-            chunk = ids[start : start + _CHUNK]
-            marks = ",".join("?" * len(chunk))
-            living += self._connection.execute(
-                f"SELECT count(*) FROM profile WHERE id IN ({marks}) AND NOT is_merged", chunk
-            ).fetchone()[0]
-        return living
 
     def _store_memberships(self, rows: Sequence[MembershipRow]) -> None:
         latest: dict[str, dict[int, MembershipRow]] = {}
