@@ -11,6 +11,7 @@ SCALE: int = 10**PLACES
 LIMIT: int = 10**12 * SCALE
 
 _CONTEXT = Context(prec=60, rounding=ROUND_HALF_EVEN)
+_QUICK = 1e6
 _STEP = Decimal(1).scaleb(-PLACES)
 
 
@@ -39,6 +40,11 @@ def scaled(value: Any) -> int | None:
 
 @lru_cache(maxsize=65_536)
 def _scaled_float(value: float) -> int | None:
+    if -_QUICK < value < _QUICK:
+        # A decimal of up to fifteen digits that this float names is the shortest that does.
+        number = round(value * SCALE)
+        if number / SCALE == value:
+            return number
     return _scaled_decimal(Decimal(repr(value)))
 
 
