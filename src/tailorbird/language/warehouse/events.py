@@ -18,7 +18,7 @@ from tailorbird.language.warehouse import facets, sql
 from tailorbird.language.warehouse.conditions import Reader
 from tailorbird.language.warehouse.facets import Facets
 from tailorbird.language.warehouse.frame import Frame
-from tailorbird.language.warehouse.properties import Carried, json_of, unnested
+from tailorbird.language.warehouse.properties import Carried, json_of, listed, unnested
 from tailorbird.language.warehouse.sql import Sql
 from tailorbird.language.warehouse.tables import Tables
 
@@ -102,16 +102,17 @@ class Events:
 
     def taken_apart(self, events: exp.Query, carried: Carried) -> exp.Select:
         """Return `select KEYS from the values on events, as v`."""
-        time = (sql.column(name, "m") for name in _TIME)
+        time = [sql.column(name, "m") for name in _TIME]
         rows = self.of(events, "m").select(*time, copy=False)
         if carried.is_promoted:
             rows = rows.select(sql.named(ONE, "pos"), *carried.again("m"), copy=False)
         else:
-            each = sql.call("each", sql.column("value", "m"))
+            rows = rows.select(listed(sql.call("each", sql.column("value", "m"))), copy=False)
             item = sql.named(sql.column("item", "i"), "value")
-            rows = rows.select(item, sql.column("pos", "i"), copy=False)
-            each_row = unnested(each, with_position=True)
-            rows = sql.cross_joined(rows, each_row)
+            rows = self.of(rows, "m").select(
+                *map(sql.own, time), item, sql.column("pos", "i"), copy=False
+            )
+            rows = sql.cross_joined(rows, unnested("m", with_position=True))
         return self.of(rows, "v")
 
     def of(self, rows: exp.Query, name: str) -> exp.Select:

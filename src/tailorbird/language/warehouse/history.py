@@ -24,7 +24,14 @@ from tailorbird.language.warehouse.facets import Facets
 from tailorbird.language.warehouse.frame import Frame
 from tailorbird.language.warehouse.interests import top_table, weight_table
 from tailorbird.language.warehouse.points import points_table
-from tailorbird.language.warehouse.properties import Carried, inside, json_of, member, unnested
+from tailorbird.language.warehouse.properties import (
+    Carried,
+    inside,
+    json_of,
+    listed,
+    member,
+    unnested,
+)
 from tailorbird.language.warehouse.sql import Sql
 from tailorbird.language.warehouse.tables import Tables
 
@@ -269,19 +276,29 @@ class History:
         self, selector: tree.Selector, window: Duration | None, cap: int | None
     ) -> exp.Select:
         """Count the items of the latest N events that have one."""
-        events = self.events.matching(tree.Selector(event=selector.event), window)
-        each = sql.call("each", json_of(selector.path))
-        item = sql.column("item", "i")
-        events = sql.cross_joined(events, unnested(each, with_position=False))
-        events = events.where(sql.call("is_value", item))
-        if selector.where is not None:
-            events = events.where(
-                self.events.holds(selector.where, lambda parts: facets.of_json(inside(item, parts)))
-            )
         at, order = sql.column("timestamp", "e"), sql.column("event_order", "e")
+        lists = self.events.matching(tree.Selector(event=selector.event), window)
+        each = sql.call("each", json_of(selector.path))
+        lists = lists.select(at, order, listed(each), copy=False)
+        item = sql.column("item", "i")
+        items = sql.cross_joined(self.events.of(lists, "e"), unnested("e", with_position=False))
+        items = items.select(at, order, copy=False).where(sql.call("is_value", item), copy=False)
+        events = items
+        if selector.where is not None:
+            # Each property in a column of its own: a condition reads it several times.
+            names: dict[tuple[str, ...], str] = {}
+
+            def read(parts: tuple[str, ...]) -> Facets:
+                return facets.of_json(sql.column(names.setdefault(parts, f"of_{len(names)}"), "e"))
+
+            holds = self.events.holds(selector.where, read)
+            columns = (sql.named(inside(item, parts), name) for parts, name in names.items())
+            items = items.select(*columns, copy=False)
+            events = self.events.of(items, "e").select(at, order, copy=False)
+            events = events.where(holds, copy=False)
         keys = self.frame.key_columns("e")
-        events = events.select(at, order, sql.named(exp.Count(this=exp.Star()), "n"))
-        events = events.group_by(*keys, at, order)
+        events = events.select(sql.named(exp.Count(this=exp.Star()), "n"), copy=False)
+        events = events.group_by(*keys, at, order, copy=False)
         if cap is not None:
             ranked = self.events.of(events, "m").select(
                 sql.column("n", "m"),

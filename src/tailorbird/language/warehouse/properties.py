@@ -11,6 +11,8 @@ from tailorbird.language.warehouse.errors import WarehouseError
 from tailorbird.language.warehouse.facets import Facets
 from tailorbird.language.warehouse.sql import Sql
 
+_LISTED = "listed"
+
 
 @dataclass(frozen=True)
 class Carried:
@@ -75,10 +77,19 @@ def _name(part: str) -> Sql:
     return sql.text(part)
 
 
-def unnested(items: Sql, *, with_position: bool) -> Sql:
-    """Return the table `i` of the items of a list, with item and, if asked, pos."""
+def listed(items: Sql) -> Sql:
+    """Give a list its name as a column, which is what `unnested` takes apart.
+
+    A list that were made where it is taken apart DuckDB would join to its event by the event's
+    whole JSON, and Spark would refuse.
+    """
+    return sql.named(items, _LISTED)
+
+
+def unnested(table: str, *, with_position: bool) -> Sql:
+    """Return the table `i` of the items of a table's list, with item and, if asked, pos."""
     return exp.Unnest(
-        expressions=[sql.own(items)],
+        expressions=[sql.column(_LISTED, table)],
         alias=exp.TableAlias(this=exp.to_identifier("i"), columns=[exp.to_identifier("item")]),
         offset=exp.to_identifier("pos") if with_position else None,
     )

@@ -13,32 +13,38 @@ CREATE OR REPLACE TEMP MACRO tb_micros_of_place(place) AS
 -- JSON -------------------------------------------------------------------------------------------
 
 CREATE OR REPLACE TEMP MACRO tb_get(object, name) AS json_extract(object, '$."' || name || '"');
-CREATE OR REPLACE TEMP MACRO tb_is_value(value) AS coalesce(json_type(value), 'NULL') <> 'NULL';
+-- What is extracted is written tersely: its first character tells its type without a parser.
+CREATE OR REPLACE TEMP MACRO tb_is_value(value) AS coalesce(value::VARCHAR <> 'null', false);
+CREATE OR REPLACE TEMP MACRO tb_is_list(value) AS starts_with(value::VARCHAR, '[');
+CREATE OR REPLACE TEMP MACRO tb_is_object(value) AS starts_with(value::VARCHAR, '{');
 CREATE OR REPLACE TEMP MACRO tb_has_members(object) AS coalesce(len(json_keys(object)), 0) > 0;
+-- The elements of a list, or the one value there is.
+CREATE OR REPLACE TEMP MACRO tb_each(value) AS CASE
+    WHEN tb_is_list(value) THEN json_extract(value, '$[*]')
+    WHEN tb_is_value(value) THEN [value] ELSE [] END;
 -- What stands under a name in an item of a list, as a list.
-CREATE OR REPLACE TEMP MACRO tb_found(value, name) AS CASE
-    WHEN coalesce(json_type(value), '') <> 'OBJECT' THEN []
-    WHEN coalesce(json_type(tb_get(value, name)), 'NULL') = 'NULL' THEN []
-    WHEN json_type(tb_get(value, name)) = 'ARRAY' THEN json_extract(tb_get(value, name), '$[*]')
-    ELSE [tb_get(value, name)] END;
+CREATE OR REPLACE TEMP MACRO tb_found(value, name) AS
+    tb_each(CASE WHEN tb_is_object(value) THEN tb_get(value, name) END);
 CREATE OR REPLACE TEMP MACRO tb_found_deep(value, name) AS CASE
-    WHEN coalesce(json_type(value), '') <> 'ARRAY' THEN tb_found(value, name)
+    WHEN NOT tb_is_list(value) THEN tb_found(value, name)
     ELSE flatten(list_transform(json_extract(value, '$[*]'), lambda y: CASE
-        WHEN coalesce(json_type(y), '') = 'ARRAY'
+        WHEN tb_is_list(y)
             THEN error('tailorbird: a path leads through lists that are nested three deep')
         ELSE tb_found(y, name) END)) END;
--- A path through a list flattens.
-CREATE OR REPLACE TEMP MACRO tb_at(value, name) AS CASE json_type(value)
-    WHEN 'OBJECT' THEN tb_get(value, name)
-    WHEN 'ARRAY' THEN to_json(flatten(list_transform(
-        json_extract(value, '$[*]'), lambda x: tb_found_deep(x, name))))
+-- A path through a list flattens; where no list is in the list, one pass finds everything.
+CREATE OR REPLACE TEMP MACRO tb_at(value, name) AS CASE
+    WHEN tb_is_object(value) THEN tb_get(value, name)
+    WHEN tb_is_list(value) THEN to_json(flatten(CASE
+        WHEN list_contains(json_type(value, '$[*]'), 'ARRAY') THEN list_transform(
+            json_extract(value, '$[*]'), lambda x: tb_found_deep(x, name))
+        ELSE list_transform(
+            json_extract(value, '$[*]."' || name || '"'), lambda x: tb_each(x)) END))
     END;
-CREATE OR REPLACE TEMP MACRO tb_text(value) AS CASE json_type(value)
-    WHEN 'VARCHAR' THEN nfc_normalize(json_extract_string(value, '$')) END;
-CREATE OR REPLACE TEMP MACRO tb_truth(value) AS CASE json_type(value)
-    WHEN 'BOOLEAN' THEN json_extract_string(value, '$') = 'true' END;
-CREATE OR REPLACE TEMP MACRO tb_items(value) AS CASE json_type(value)
-    WHEN 'ARRAY' THEN value END;
+CREATE OR REPLACE TEMP MACRO tb_text(value) AS CASE WHEN starts_with(value::VARCHAR, '"')
+    THEN nfc_normalize(json_extract_string(value, '$')) END;
+CREATE OR REPLACE TEMP MACRO tb_truth(value) AS CASE value::VARCHAR
+    WHEN 'true' THEN true WHEN 'false' THEN false END;
+CREATE OR REPLACE TEMP MACRO tb_items(value) AS CASE WHEN tb_is_list(value) THEN value END;
 -- Half even to nine places; 25 places tell every double from a tie. DuckDB rounds half away.
 CREATE OR REPLACE TEMP MACRO tb_rounded(exact) AS CASE
     WHEN abs(exact) > 1000000000000 THEN NULL
@@ -47,20 +53,21 @@ CREATE OR REPLACE TEMP MACRO tb_rounded(exact) AS CASE
         THEN exact::DECIMAL(38, 9)
             + CASE WHEN exact > 0 THEN -0.000000001 ELSE 0.000000001 END
     ELSE exact::DECIMAL(38, 9) END::DECIMAL(38, 9);
+-- A short text without an exponent has less than ten places: nothing is rounded.
+CREATE OR REPLACE TEMP MACRO tb_read_number(text) AS CASE
+    WHEN strlen(text) <= 10 AND NOT contains(text, 'e') THEN TRY_CAST(text AS DECIMAL(38, 9))
+    ELSE tb_rounded(TRY_CAST(text AS DECIMAL(38, 25))) END;
+-- Digits and the minus sign stand between `-` and `:`, and nothing else that a value begins with.
 CREATE OR REPLACE TEMP MACRO tb_number(value) AS CASE
-    WHEN json_type(value) IN ('BIGINT', 'UBIGINT', 'HUGEINT', 'UHUGEINT', 'DOUBLE')
-        THEN tb_rounded(TRY_CAST(json_extract_string(value, '$') AS DECIMAL(38, 25))) END;
+    WHEN value::VARCHAR >= '-' AND value::VARCHAR < ':' THEN tb_read_number(value::VARCHAR) END;
 -- Equal for equal values only: the type is part of it.
-CREATE OR REPLACE TEMP MACRO tb_key(value) AS CASE json_type(value)
-    WHEN 'VARCHAR' THEN 't:' || tb_text(value)
-    WHEN 'BOOLEAN' THEN 'b:' || tb_truth(value)::VARCHAR
-    WHEN 'ARRAY' THEN 'l:' || value::VARCHAR
+CREATE OR REPLACE TEMP MACRO tb_key(value) AS CASE
+    WHEN starts_with(value::VARCHAR, '"') THEN 't:' || tb_text(value)
+    WHEN value::VARCHAR IN ('true', 'false') THEN 'b:' || value::VARCHAR
+    WHEN tb_is_list(value) THEN 'l:' || value::VARCHAR
     ELSE 'n:' || tb_number(value)::VARCHAR END;
 CREATE OR REPLACE TEMP MACRO tb_key_of(number, text, truth) AS
     coalesce('n:' || number::DECIMAL(38, 9)::VARCHAR, 't:' || text, 'b:' || truth::VARCHAR);
--- The elements of a list, or the one value there is.
-CREATE OR REPLACE TEMP MACRO tb_each(value) AS CASE coalesce(json_type(value), 'NULL')
-    WHEN 'NULL' THEN [] WHEN 'ARRAY' THEN json_extract(value, '$[*]') ELSE [value] END;
 CREATE OR REPLACE TEMP MACRO tb_length(items) AS json_array_length(items)::DECIMAL(38, 9);
 CREATE OR REPLACE TEMP MACRO tb_has_key(items, key) AS
     coalesce(list_contains(list_transform(json_extract(items, '$[*]'), lambda x: tb_key(x)), key),
