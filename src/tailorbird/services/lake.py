@@ -130,8 +130,10 @@ def _promoted(properties: dict[str, Any]) -> tuple[dict[str, str | bool | int], 
     """Return the plain values of promoted properties, and the names of those that hold lists."""
     values: dict[str, str | bool | int] = {}
     lists: list[str] = []
-    for name in PROMOTED & properties.keys():
-        value = from_json(properties[name])
+    for name, raw in properties.items():
+        if name not in PROMOTED:
+            continue
+        value = from_json(raw)
         if type(value) is tuple:
             lists.append(name)
         elif value is not None:

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 
+from tailorbird.adapters.lake import columns, items
 from tailorbird.adapters.lake.manifest import QUARANTINE, to_json
 from tailorbird.adapters.lake.parquet import FILES_MAX, ParquetLake
 from tailorbird.adapters.memory.event_log import MemoryEventLog
@@ -26,6 +28,7 @@ from tailorbird.events.event import (
     encode,
     order_of,
 )
+from tailorbird.language import evaluate_warehouse
 from tailorbird.ports.event_log import Draft
 from tailorbird.ports.lake import LakeEvent, LakeRecord
 from tailorbird.services.lake import export, record_of, row_of
@@ -36,6 +39,7 @@ from tailorbird.testing.lived import live_history
 VALUES: tuple[Any, ...] = (
     "shoes", "\u00e9", "", True, False, 0, -7, 12.5, 1e-9, 10**15, 2**60, None,
     ["a", 1], [], {"a": {"b": [1.5, None]}}, "NULL", "'; DROP TABLE events; --",
+    [{"sku": "s1", "quantity": 2, "price": 5}, {"sku": "s2"}], [{"sku": "s1", "quantity": 7}], [{}],
 )  # fmt: skip
 
 
@@ -81,6 +85,84 @@ def test_a_lived_history_comes_back_as_it_was(tmp_path: Path) -> None:
     world, lake = live_history(3), ParquetLake(tmp_path)
     export(world.log, lake)
     assert records_in(lake) == world.log.read(0, 10_000)
+
+
+def order(number: int, profile_id: int, *skus: str) -> Draft:
+    products = [
+        {"sku": sku, "name": f"Thing {sku}", "quantity": number % 9, "price": 2.5} for sku in skus
+    ]
+    event = Event(
+        type="track", name="order_completed", message_id=f"o{number}", timestamp=START + number,
+        order=number, properties={"order_id": number, "products": products},
+    )  # fmt: skip
+    return Draft(profile_id, EVENT, profile_id, encode(event))
+
+
+def words_of(lake: ParquetLake) -> list[list[str]]:
+    """The items that each file of events holds, whether a row has them or not."""
+    found = []
+    for file in lake.manifest().files:
+        items = columns.read(lake.place.open(file.path))["items"].combine_chunks().values
+        found.append(items.field("item").dictionary.to_pylist())
+    return found
+
+
+def test_equal_products_of_many_orders_are_stored_once(tmp_path: Path) -> None:
+    lake, log = ParquetLake(tmp_path), MemoryEventLog()
+    for number in range(50):
+        log.append([order(number, 1, "a", "b", "c")], START + number)
+    export(log, lake)
+    (words,) = words_of(lake)
+    assert words == [
+        f'{{"sku":"{sku}","name":"Thing {sku}","quantity":null,"price":2.5}}' for sku in "abc"
+    ]
+    assert records_in(lake) == log.read(0, 100)
+
+
+def test_products_of_many_files_stay_theirs_as_files_are_merged(tmp_path: Path) -> None:
+    lake, log = ParquetLake(tmp_path), MemoryEventLog()
+    for number in range(FILES_MAX + 4):
+        skus = ("a", f"s{number}", f"s{number - 1}") if number % 3 else ()
+        log.append([order(number, 1, *skus)], START + number)
+        export(log, lake)
+    assert lake.compact() == 1
+    assert records_in(lake) == log.read(0, 100)
+
+
+def test_products_of_the_forgotten_are_gone_from_the_disk(tmp_path: Path) -> None:
+    lake, log = ParquetLake(tmp_path), MemoryEventLog()
+    log.append([order(1, 1, "a", "engraved for Ada"), order(2, 2, "a", "b")], START + 2)
+    export(log, lake)
+    assert any("Ada" in word for words in words_of(lake) for word in words)
+    lake.forget({1}, until=log.end())
+    assert [len(words) for words in words_of(lake)] == [2]
+    assert not any("Ada" in word for words in words_of(lake) for word in words)
+    assert records_in(lake) == log.read(1, 100)
+
+
+def test_files_of_an_earlier_version_are_read_asked_and_merged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake, log = ParquetLake(tmp_path), MemoryEventLog()
+    asked = "sum(order_completed.products.quantity)"
+    for number in range(FILES_MAX + 4):
+        log.append([order(number, number % 2, "a", "b")], START + number)
+        with monkeypatch.context() as patched:
+            if number < 4:  # It kept all of the JSON in its place.
+                patched.setattr(
+                    items, "properties_apart", lambda texts: {"properties": pa.array(texts)}
+                )
+            export(log, lake)
+    for _ in range(2):
+        assert records_in(lake) == log.read(0, 100)
+        found = evaluate_warehouse(asked, str(tmp_path / "date=*/*.parquet"), "2030-01-01")
+        history = [decode_event(one).properties for one in log.read(0, 100)]
+        assert found == {
+            who: sum(2 * (one["order_id"] % 9) for one in history if one["order_id"] % 2 == who)
+            for who in (0, 1)
+        }
+        lake.compact()
+        lake.add([], [], lake.offset())  # Sweeps what was merged.
 
 
 def test_it_is_partitioned_by_day_and_sorted_by_time(tmp_path: Path) -> None:

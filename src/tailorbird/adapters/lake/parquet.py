@@ -18,7 +18,6 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from msgspec.structs import replace
 
 from tailorbird.adapters.lake import columns
@@ -253,7 +252,7 @@ class ParquetLake:
 
     def _read(self, file: LakeFile, names: Sequence[str] | None = None) -> pa.Table:
         with self.place.open(file.path) as source:
-            return pq.ParquetFile(source).read(columns=None if names is None else list(names))
+            return columns.read(source, names)
 
     def _write(
         self, rows: pa.Table, lists: tuple[str, ...] = (), *, is_settled: bool = False

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tailorbird.language.warehouse import items
 from tailorbird.language.warehouse.errors import WarehouseError
 from tailorbird.language.warehouse.facets import NAMES
 
@@ -67,9 +68,12 @@ def event_columns(
     for name in ("event_order", "type"):
         parts[name] = f"e.{name}" if found[name] else str(_NAMES[name][1])
     parts["context"] = json_column(columns, "context", place)
-    parts["properties"] = (
-        json_column(columns, "properties", place) if found["properties"] else _of_others(columns)
-    )
+    if not found["properties"]:
+        parts["properties"] = _of_others(columns)
+    elif columns.get(items.COLUMN) == items.KIND:
+        parts["properties"] = items.WHOLE
+    else:
+        parts["properties"] = json_column(columns, "properties", place)
     return parts
 
 
