@@ -94,7 +94,7 @@ def run(folder: str = tempfile.gettempdir()) -> None:
     if not path.exists():
         make(str(path), EVENTS, PEOPLE)
     warehouse = Warehouse(str(path), threads=THREADS)
-    frame, person = Frame(now=NOW, promoted=warehouse.promoted), Person()
+    frame, person = warehouse.frame(NOW), Person()
     warehouse.ask_everybody()
 
     def ask(text: str) -> int:

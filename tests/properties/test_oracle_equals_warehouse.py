@@ -14,10 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tailorbird.adapters.lake.columns import LEVEL_FRESH, to_parquet
+from tailorbird.adapters.lake.items import properties_apart
 from tailorbird.base.numbers import SCALE
 from tailorbird.base.time import DAY
 from tailorbird.events.event import Event, order_of
@@ -29,7 +33,6 @@ from tailorbird.language.printer import format_expression
 from tailorbird.language.values import Value
 from tailorbird.language.warehouse.embedded import Warehouse
 from tailorbird.language.warehouse.errors import WarehouseError
-from tailorbird.language.warehouse.frame import Frame
 from tailorbird.language.warehouse.lake import write_events
 from tailorbird.language.warehouse.query import members_query, value_query
 from tailorbird.testing import expressions, histories
@@ -45,6 +48,10 @@ from test_oracle_equals_stream import (  # a neighbour, not a package
 
 PEOPLE = 60
 INSTANTS = 4  # of each person
+ITEMS: dict[str, tuple[Any, ...]] = {
+    "n": (1, 2, 3, 0.5, 0, -1, "1", None, [1, 2]), "k": ("x", "X", "xy", True, None),
+    "quantity": (1, 2, 0.5, -1, None),
+}  # fmt: skip
 _SETTINGS = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
@@ -61,14 +68,46 @@ class Lake:
     warehouse: Warehouse
 
 
-@pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
+@pytest.fixture(scope="module", params=["whole JSON", "items apart"])
+def lake(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Lake]:
     people = drawn_people(histories.histories())
+    is_apart, chance = request.param == "items apart", random.Random(PEOPLE)
+    if is_apart:
+        people = {
+            who: [with_items(one, chance) for one in history] for who, history in people.items()
+        }
     path = str(tmp_path_factory.mktemp("lake") / "events.parquet")
     write_events(people, path)
+    if is_apart:
+        take_items_apart(Path(path))
     warehouse = Warehouse(path, threads=1)
+    assert warehouse.has_items == is_apart
     yield Lake(people, warehouse)
     warehouse.close()
+
+
+def with_items(one: Known, chance: random.Random) -> Known:
+    """Give most events a list of objects, as orders have products."""
+    if chance.random() < 0.3:
+        return one
+    items = [
+        {name: chance.choice(ITEMS[name]) for name in ITEMS if chance.random() < 0.8}
+        for _ in range(chance.randint(1, 3))
+    ]
+    # Under its own name, and within another property.
+    found = {"items": items} if chance.random() < 0.8 else {"p": {"items": items}}
+    properties = {**one.event.properties, **found}
+    return Known(one.known_at, msgspec.structs.replace(one.event, properties=properties))
+
+
+def take_items_apart(path: Path) -> None:
+    """Write a file anew as the lake has it, with lists of objects in a column of their own."""
+    table = pq.ParquetFile(path).read()
+    columns = {name: table[name] for name in table.column_names}
+    columns |= properties_apart(table["properties"].to_pylist())
+    path.write_bytes(to_parquet(pa.table(columns), LEVEL_FRESH))
 
 
 @pytest.fixture(scope="module", params=["of many types", "of one type"])
@@ -175,7 +214,7 @@ def test_the_latest_events_are_taken(promoted: Lake, text: str) -> None:
     promoted.warehouse.ask_everybody()
     for cap in (1, 2, 3, 4):
         person = replace(BARE, latest_cap=cap)
-        found = answers(promoted, node, Frame(now=now), person)
+        found = answers(promoted, node, now, person)
         assert found is not None
         for who, history in promoted.people.items():
             assert_same(node, found[who], history, now, person)
@@ -187,7 +226,7 @@ def assert_members(lake: Lake, node: tree.Node, person: Person) -> None:
     now = random.Random(repr(node)).choice(histories_of)[-1].known_at
     lake.warehouse.ask_everybody()
     try:
-        query = members_query(node, Frame(now=now), person)
+        query = members_query(node, lake.warehouse.frame(now), person)
     except WarehouseError:
         return
     rows = lake.warehouse.connection.execute(query.text()).fetchall()
@@ -205,23 +244,25 @@ def assert_agreement(lake: Lake, node: tree.Node, person: Person) -> None:
     ]
     now = chance.choice(asked)[1]
     lake.warehouse.ask_everybody()
-    found = answers(lake, node, Frame(now=now), person)
+    found = answers(lake, node, now, person)
     if found is None:
         return
     for who, history in lake.people.items():
         assert_same(node, found[who], history, now, person)
     lake.warehouse.ask_at(asked)
-    found = answers(lake, node, Frame(now=None), person)
+    found = answers(lake, node, None, person)
     assert found is not None
     assert set(found) == set(asked)
     for (who, at), value in found.items():
         assert_same(node, value, lake.people[who], at, person)
 
 
-def answers(lake: Lake, node: tree.Node, frame: Frame, person: Person) -> dict[Any, Value] | None:
+def answers(
+    lake: Lake, node: tree.Node, now: int | None, person: Person
+) -> dict[Any, Value] | None:
     """Ask the warehouse; None where it refuses."""
     try:
-        return lake.warehouse.values(value_query(node, frame, person))
+        return lake.warehouse.values(value_query(node, lake.warehouse.frame(now), person))
     except WarehouseError as error:
         reason = str(error)
         REFUSED[reason] = REFUSED.get(reason, 0) + 1
@@ -295,7 +336,7 @@ def test_points_of_many_years_halve_exactly(tmp_path: Path) -> None:
     node = tree.Named(kind="score", name="drawn")
     person = replace(BARE, scores={"drawn": score})
     for now in chance.sample(range(begin + 800 * DAY, begin + 1_000 * DAY), 20):
-        found = warehouse.values(value_query(node, Frame(now=now), person))
+        found = warehouse.values(value_query(node, warehouse.frame(now), person))
         for who, history in people.items():
             assert found[who] == value_at(node, history, now, person), (who, now)
     warehouse.close()

@@ -131,7 +131,7 @@ class LakeAsker:
         """
         if self._warehouse is None or not instants:
             return set()
-        frame = Frame(now=None, promoted=self._warehouse.promoted)
+        frame = self._warehouse.frame(None)
         query = members_query(question.node, frame, question.given)
         self._warehouse.ask_at(instants.items())
         return {row[0] for row in self._warehouse.rows(query.text())}
@@ -236,7 +236,7 @@ class LakeAsker:
 
     def _frame(self, at: int | None = None) -> Frame:
         assert self._warehouse is not None
-        return Frame(now=self.now if at is None else at, promoted=self._warehouse.promoted)
+        return self._warehouse.frame(self.now if at is None else at)
 
     def _members_query(self, node: tree.Node, question: Question, at: int | None = None) -> Query:
         return members_query(node, self._frame(at), question.given)

@@ -4,25 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import duckdb
 import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given
 
-from tailorbird.language.warehouse.items import BETWEEN, WHOLE, Item, cut, item_of, whole
-
-NAMES = st.sampled_from(["quantity", "name", "a", "products", '"quantity":null', "}]", "},{"])
-LEAVES = (
-    st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.floats(allow_nan=False)
-    | st.sampled_from(['":[{', '":[{}]', "}]", "},{", "[{", '"quantity":3,', "[", "'", "\\"])
-    | st.text(max_size=4)
-)  # fmt: skip
-VALUES = st.recursive(
-    LEAVES, lambda one: st.lists(one, max_size=3) | st.dictionaries(NAMES, one, max_size=3)
-)
-ITEMS = st.lists(st.dictionaries(NAMES, VALUES, max_size=4), max_size=4)
-PROPERTIES = st.dictionaries(NAMES, ITEMS | VALUES, max_size=4)
+from tailorbird.language.warehouse.items import BETWEEN, Item, cut, item_of, whole
+from tailorbird.testing.odd_properties import properties as odd_properties
 
 
 def parted(text: str) -> tuple[str, list[Item] | None]:
@@ -34,30 +21,11 @@ def to_text(properties: Any) -> str:
     return msgspec.json.encode(properties).decode()
 
 
-@given(PROPERTIES)
+@given(odd_properties)
 def test_every_text_comes_back_to_the_letter(properties: dict[str, Any]) -> None:
     text = to_text(properties)
     rest, items = parted(text)
     assert whole(rest, items) == text
-
-
-@given(st.lists(PROPERTIES, max_size=5))
-@settings(deadline=None)
-def test_sql_puts_together_what_was_cut(properties: list[dict[str, Any]]) -> None:
-    texts = list(map(to_text, properties))
-    rows = [
-        (n, rest, None if items is None else [one._asdict() for one in items])
-        for n, (rest, items) in enumerate(map(parted, texts))
-    ]
-    with duckdb.connect() as connection:
-        connection.execute(
-            "CREATE TABLE e (n INTEGER, properties VARCHAR,"
-            " items STRUCT(item VARCHAR, quantity INTEGER)[])"
-        )
-        for row in rows:
-            connection.execute("INSERT INTO e VALUES (?, ?, ?)", row)
-        found = connection.execute(f"SELECT {WHOLE} FROM e ORDER BY n").fetchall()
-    assert [text for (text,) in found] == texts
 
 
 @pytest.mark.parametrize(

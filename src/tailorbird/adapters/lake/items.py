@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -12,24 +13,42 @@ from tailorbird.language.warehouse.items import BETWEEN, COLUMN, Item, cut, item
 
 # The leaves of the column in Parquet.
 ITEM, QUANTITY = (f"{COLUMN}.list.element.{name}" for name in Item._fields)
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-def properties_apart(texts: Sequence[str]) -> dict[str, pa.Array]:
-    """Return the columns `properties` and, if any has a list of objects, `items`."""
-    rests, insides = _arrays(map(cut, texts), pa.string())
-    columns = {"properties": rests}
-    if insides.null_count < len(insides):
-        lists = pc.split_pattern(insides, BETWEEN)
-        found = lists.values.dictionary_encode()
-        # Items that differ by quantity alone share their text.
-        words, quantities = _arrays(map(item_of, found.dictionary.to_pylist()), pa.int32())
-        items = pa.StructArray.from_arrays(
-            [words.dictionary_encode(), quantities], list(Item._fields)
-        )
-        columns[COLUMN] = pa.ListArray.from_arrays(
-            lists.offsets, items.take(found.indices), mask=lists.is_null()
-        )
-    return columns
+def properties_apart(texts: Sequence[str], left: Collection[int] = ()) -> dict[str, pa.Array]:
+    """Return the columns `properties` and, if any has a list of objects, `items`.
+
+    Rows of `left` are left as they are.
+    """
+    parts = ((text, None) if row in left else cut(text) for row, text in enumerate(texts))
+    rests, insides = _arrays(parts, pa.string())
+    lists = pc.split_pattern(insides, BETWEEN)
+    found = lists.values.dictionary_encode()
+    # Items that differ by quantity alone share their text.
+    words, quantities = _arrays(map(item_of, found.dictionary.to_pylist()), pa.int32())
+    words = words.dictionary_encode()
+    is_item = pa.array(map(_is_object, words.dictionary.to_pylist()), pa.bool_())
+    if pc.all(is_item).as_py() is False:
+        # What looked like a list, or like its end, stood between quotes.
+        is_odd = pc.invert(is_item.take(words.indices).take(found.indices))
+        rows = pc.list_parent_indices(lists).filter(is_odd)
+        return properties_apart(texts, {*left, *rows.to_pylist()})
+    if not len(found):
+        return {"properties": rests}
+    items = pa.StructArray.from_arrays([words, quantities], list(Item._fields))
+    column = pa.ListArray.from_arrays(
+        lists.offsets, items.take(found.indices), mask=lists.is_null()
+    )
+    return {"properties": rests, COLUMN: column}
+
+
+def _is_object(text: str) -> bool:
+    try:
+        _decode(text)
+    except msgspec.DecodeError:
+        return False
+    return True
 
 
 def _arrays(pairs: Iterable[tuple[str, Any]], kind: pa.DataType) -> tuple[pa.Array, pa.Array]:

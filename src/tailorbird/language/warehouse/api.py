@@ -47,7 +47,7 @@ def evaluate_warehouse(
     """
     _assert_nobodys_own(given, "profiles_parquet")
     node, person = read_question(text, given)
-    embedded, query, frame = map(_module, ("embedded", "query", "frame"))
+    embedded, query = map(_module, ("embedded", "query"))
     warehouse = embedded.Warehouse(events_parquet, profiles=profiles_parquet, merges=merges_parquet)
     try:
         at = None
@@ -56,7 +56,7 @@ def evaluate_warehouse(
             warehouse.ask_everybody()
         else:
             warehouse.ask_at((who, read_instant(when, "now")) for who, when in now)
-        asked = frame.Frame(now=at, promoted=warehouse.promoted)
+        asked = warehouse.frame(at)
         values = warehouse.values(query.value_query(node, asked, person))
         return {key: plain(value) for key, value in values.items()}
     finally:

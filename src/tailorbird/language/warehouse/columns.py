@@ -70,11 +70,17 @@ def event_columns(
     parts["context"] = json_column(columns, "context", place)
     if not found["properties"]:
         parts["properties"] = _of_others(columns)
-    elif columns.get(items.COLUMN) == items.KIND:
-        parts["properties"] = items.WHOLE
+    elif has_items(columns):
+        parts["properties"] = "tb_whole(e.properties::JSON, e.items)"
+        parts |= {"rest": "e.properties::JSON", "items": "e.items"}
     else:
         parts["properties"] = json_column(columns, "properties", place)
     return parts
+
+
+def has_items(columns: Kinds) -> bool:
+    """Say whether the items of lists lie apart from the properties' JSON."""
+    return columns.get("properties") == "VARCHAR" and columns.get(items.COLUMN) == items.KIND
 
 
 def event_name(columns: Kinds, place: str) -> str:

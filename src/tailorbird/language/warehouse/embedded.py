@@ -19,6 +19,7 @@ from tailorbird.language.values import Lapse, Moment, Value, from_json
 from tailorbird.language.warehouse import columns
 from tailorbird.language.warehouse.engines import DUCKDB
 from tailorbird.language.warehouse.errors import FilesError, TooMuchError, WarehouseError
+from tailorbird.language.warehouse.frame import Frame
 from tailorbird.language.warehouse.query import Query
 
 _PROFILES = {
@@ -83,6 +84,10 @@ class Warehouse:
     def close(self) -> None:
         """Close the connection."""
         self.connection.close()
+
+    def frame(self, now: int | None) -> Frame:
+        """Return the frame in which these events are asked at an instant, or at rows of some."""
+        return Frame(now=now, promoted=self.promoted, has_items=self.has_items)
 
     def ask_everybody(self, known_by: int | None = None) -> None:
         """Let those who are asked be all who have events or a profile.
@@ -188,6 +193,7 @@ class Warehouse:
             profile = "coalesce(m.survivor_id, e.profile_id)"
             joined = f"read_parquet({columns.quoted(merges)})"
             join = f" LEFT JOIN {joined} AS m ON m.profile_id = e.profile_id"
+        self.has_items = columns.has_items(kinds)
         written = ", ".join(f"{part} AS {columns.identifier(name)}" for name, part in parts.items())
         self._events = f"SELECT {profile} AS profile_id, {written} FROM {source} AS e{join}"
         self.connection.execute(f"CREATE TEMP VIEW events AS {self._events}")

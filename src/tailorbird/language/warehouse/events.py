@@ -18,7 +18,14 @@ from tailorbird.language.warehouse import facets, sql
 from tailorbird.language.warehouse.conditions import Reader
 from tailorbird.language.warehouse.facets import Facets
 from tailorbird.language.warehouse.frame import Frame
-from tailorbird.language.warehouse.properties import Carried, json_of, listed, unnested
+from tailorbird.language.warehouse.properties import (
+    Carried,
+    Once,
+    each_of,
+    json_of,
+    listed,
+    unnested,
+)
 from tailorbird.language.warehouse.sql import Sql
 from tailorbird.language.warehouse.tables import Tables
 
@@ -38,13 +45,20 @@ class Events:
     def value(self, parts: tuple[str, ...]) -> Facets:
         """Return a property of the event as facets."""
         found = self.frame.property_of(parts)
-        return facets.of_json(json_of(parts)) if found is None else found
+        return facets.of_json(self._json(parts)) if found is None else found
+
+    def each(self, parts: tuple[str, ...]) -> Sql:
+        """Return the elements of a property of the event as a list."""
+        return each_of(parts, has_items=self.frame.has_items)
+
+    def _json(self, parts: tuple[str, ...]) -> Sql:
+        return json_of(parts, has_items=self.frame.has_items)
 
     def carried(self, parts: tuple[str, ...]) -> Carried:
         """Return how a property is carried on."""
         promoted = self.frame.property_of(parts)
         if promoted is None:
-            return Carried({"value": json_of(parts)}, is_promoted=False)
+            return Carried({"value": self._json(parts)}, is_promoted=False)
         return Carried(promoted.there(), is_promoted=True)
 
     def named(self, names: Sequence[str], window: Duration | None) -> exp.Select:
@@ -62,9 +76,20 @@ class Events:
     def matching(self, selector: tree.Selector, window: Duration | None) -> exp.Select:
         """Return the keys of the events that an argument takes inside the window."""
         found = self.named([selector.event], window)
-        if selector.where is not None:
-            found = found.where(self.holds(selector.where, self.value), copy=False)
-        return found
+        if selector.where is None:
+            return found
+        if not self.frame.has_items:
+            return found.where(self.holds(selector.where, self.value), copy=False)
+        once = Once(self._json)
+        holds = self.holds(
+            selector.where,
+            lambda parts: (
+                once(parts) if self.frame.property_of(parts) is None else self.value(parts)
+            ),
+        )
+        every = exp.Column(this=exp.Star(), table=exp.to_identifier("e"))
+        found.set("expressions", [every, *once.named()])
+        return self.of(found, "e").where(holds, copy=False)
 
     def latest(
         self, selector: tree.Selector, window: Duration | None, cap: int | None, carried: Carried

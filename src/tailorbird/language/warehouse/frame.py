@@ -28,11 +28,13 @@ class Frame:
     """The instant of asking (microseconds UTC), or None for the column `asked_at`.
 
     `promoted` gives, by name of a property, the facets that have a column of their own. A
-    promoted property is promoted in all rows, holds no list, and has no other facets.
+    promoted property is promoted in all rows, holds no list, and has no other facets. With
+    `has_items` there are columns `rest` and `items`, of which `properties` would be put together.
     """
 
     now: int | None
     promoted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    has_items: bool = False
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from sqlglot import exp
 from tailorbird.base.time import Duration
 from tailorbird.language import tree
 from tailorbird.language.needs import Interest, PointsScore
-from tailorbird.language.warehouse import facets, sql
+from tailorbird.language.warehouse import sql
 from tailorbird.language.warehouse.chains import Chains
 from tailorbird.language.warehouse.events import ONE, Events, people_of, place, place_of
 from tailorbird.language.warehouse.facets import Facets
@@ -26,8 +26,8 @@ from tailorbird.language.warehouse.interests import top_table, weight_table
 from tailorbird.language.warehouse.points import points_table
 from tailorbird.language.warehouse.properties import (
     Carried,
+    Once,
     inside,
-    json_of,
     listed,
     member,
     unnested,
@@ -278,22 +278,15 @@ class History:
         """Count the items of the latest N events that have one."""
         at, order = sql.column("timestamp", "e"), sql.column("event_order", "e")
         lists = self.events.matching(tree.Selector(event=selector.event), window)
-        each = sql.call("each", json_of(selector.path))
-        lists = lists.select(at, order, listed(each), copy=False)
+        lists = lists.select(at, order, listed(self.events.each(selector.path)), copy=False)
         item = sql.column("item", "i")
         items = sql.cross_joined(self.events.of(lists, "e"), unnested("e", with_position=False))
         items = items.select(at, order, copy=False).where(sql.call("is_value", item), copy=False)
         events = items
         if selector.where is not None:
-            # Each property in a column of its own: a condition reads it several times.
-            names: dict[tuple[str, ...], str] = {}
-
-            def read(parts: tuple[str, ...]) -> Facets:
-                return facets.of_json(sql.column(names.setdefault(parts, f"of_{len(names)}"), "e"))
-
-            holds = self.events.holds(selector.where, read)
-            columns = (sql.named(inside(item, parts), name) for parts, name in names.items())
-            items = items.select(*columns, copy=False)
+            once = Once(partial(inside, item))
+            holds = self.events.holds(selector.where, once)
+            items = items.select(*once.named(), copy=False)
             events = self.events.of(items, "e").select(at, order, copy=False)
             events = events.where(holds, copy=False)
         keys = self.frame.key_columns("e")

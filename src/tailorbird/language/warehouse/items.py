@@ -4,7 +4,8 @@ Of a file with many orders most bytes tell again what its products are. So the f
 among the properties lies in a column of its own, `items`, where equal items are one word of the
 file's dictionary: their texts, but for the quantity, which differs from order to order. In its
 place `properties` keeps the mark `[{}]`. Only texts are cut and joined: every one of them comes
-back to the letter, whatever it means.
+back to the letter, whatever it means. `preludes/duckdb.sql` reads a list where it lies, and puts
+everything together (`tb_whole`) as `whole` does.
 """
 
 from __future__ import annotations
@@ -69,12 +70,3 @@ def whole(properties: str, items: list[Item] | None) -> str:
         for one in items
     )
     return properties.replace(_MARK, f'":[{",".join(written)}]')
-
-
-# The same in SQL, of a row `e`.
-WHOLE = (
-    f"CASE WHEN e.{COLUMN} IS NULL THEN e.properties ELSE replace(e.properties, '{_MARK}', '\":['"
-    f" || array_to_string(list_transform(e.{COLUMN}, lambda x: CASE WHEN x.quantity IS NULL"
-    f" THEN x.item ELSE replace(x.item, '{_QUANTITY}{_NONE}', '{_QUANTITY}' || x.quantity) END),"
-    " ',') || ']') END::JSON"
-)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 
 from sqlglot import exp
 
@@ -12,6 +14,7 @@ from tailorbird.language.warehouse.facets import Facets
 from tailorbird.language.warehouse.sql import Sql
 
 _LISTED = "listed"
+_APART = tuple(sql.constant(sql.column(name, "e")) for name in ("rest", "items"))
 
 
 @dataclass(frozen=True)
@@ -47,16 +50,47 @@ class Carried:
         return self.read(table).key()
 
 
-def json_of(parts: tuple[str, ...]) -> Sql:
-    """Return a property of the event as JSON."""
-    properties, context = sql.column("properties", "e"), sql.column("context", "e")
-    own = member(properties, parts)
+@dataclass(frozen=True)
+class Once:
+    """Reads properties for a condition: each in a column of the table below, found once.
+
+    A condition looks at what it reads several times, and JSON would be parsed at each.
+    """
+
+    json: Callable[[tuple[str, ...]], Sql]
+    _names: dict[tuple[str, ...], str] = field(default_factory=dict)
+
+    def __call__(self, parts: tuple[str, ...]) -> Facets:
+        """Return a property as read from the table `e`."""
+        name = self._names.setdefault(parts, f"of_{len(self._names)}")
+        return facets.of_json(sql.column(name, "e"))
+
+    def named(self) -> list[Sql]:
+        """Return the columns of all that was read."""
+        return [sql.named(self.json(parts), name) for parts, name in self._names.items()]
+
+
+def json_of(parts: tuple[str, ...], *, has_items: bool = False) -> Sql:
+    """Return a property of the event as JSON; with items read where they lie."""
+    read = _own if has_items else partial(member, sql.column("properties", "e"))
+    own = read(parts)
     if parts[0] not in ("context", "properties") or len(parts) < 2:
         return own
     # A property may have this name itself.
-    other = member(context if parts[0] == "context" else properties, parts[1:])
-    is_own = sql.is_there(member(properties, parts[:1]))
-    return sql.case((is_own, own), otherwise=other)
+    is_context = parts[0] == "context"
+    other = member(sql.column("context", "e"), parts[1:]) if is_context else read(parts[1:])
+    return sql.case((sql.is_there(read(parts[:1])), own), otherwise=other)
+
+
+def each_of(parts: tuple[str, ...], *, has_items: bool = False) -> Sql:
+    """Return the elements of a property of the event as a list."""
+    if has_items and len(parts) == 1:
+        return sql.call("each_own", *_APART, _name(parts[0]))
+    return sql.call("each", json_of(parts, has_items=has_items))
+
+
+def _own(parts: tuple[str, ...]) -> Sql:
+    return inside(sql.call("own", *_APART, _name(parts[0])), parts[1:])
 
 
 def member(json_object: Sql, parts: tuple[str, ...]) -> Sql:

@@ -73,6 +73,24 @@ CREATE OR REPLACE TEMP MACRO tb_has_key(items, key) AS
     coalesce(list_contains(list_transform(json_extract(items, '$[*]'), lambda x: tb_key(x)), key),
         false);
 
+-- Items that lie apart from their JSON, as `language.warehouse.items` has it ----------------------
+
+CREATE OR REPLACE TEMP MACRO tb_item(x) AS CASE WHEN x.quantity IS NULL THEN x.item
+    ELSE replace(x.item, '"quantity":null', '"quantity":' || x.quantity) END::JSON;
+CREATE OR REPLACE TEMP MACRO tb_list_of(items) AS
+    '[' || array_to_string(list_transform(items, lambda x: tb_item(x)), ',') || ']';
+CREATE OR REPLACE TEMP MACRO tb_whole(rest, items) AS CASE WHEN items IS NULL THEN rest
+    ELSE replace(rest, '":[{}]', '":' || tb_list_of(items)) END::JSON;
+-- What stands under a name: the list itself, what the list lies in, or anything else.
+CREATE OR REPLACE TEMP MACRO tb_own(rest, items, name) AS CASE
+    WHEN items IS NULL OR NOT contains(tb_get(rest, name)::VARCHAR, '[{}]') THEN tb_get(rest, name)
+    WHEN tb_get(rest, name)::VARCHAR = '[{}]' THEN tb_list_of(items)::JSON
+    ELSE tb_whole(tb_get(rest, name)::VARCHAR, items) END;
+CREATE OR REPLACE TEMP MACRO tb_each_own(rest, items, name) AS CASE
+    WHEN items IS NOT NULL AND tb_get(rest, name)::VARCHAR = '[{}]'
+        THEN list_transform(items, lambda x: tb_item(x))
+    ELSE tb_each(tb_own(rest, items, name)) END;
+
 -- Numbers ----------------------------------------------------------------------------------------
 
 CREATE OR REPLACE TEMP MACRO tb_scaled(number) AS
