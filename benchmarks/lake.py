@@ -2,7 +2,7 @@
 
 Two histories: the demo's year, whose orders hold fifteen products each in the mean and up to 200,
 and plain browsing. Both pass through the steps of collection; only reading the log, writing the
-lake's files and merging them is timed, in one process.
+lake's files and merging them is timed, in one process. Then the first lake is asked for products.
 """
 
 from __future__ import annotations
@@ -25,6 +25,10 @@ from tailorbird.base.time import DAY, format_micros, parse_micros
 from tailorbird.demo.dataset import Counts, read_calls
 from tailorbird.events.decode import Accepted, decode_item
 from tailorbird.events.event import EVENT, partition_of, profile_id_of
+from tailorbird.language.oracle import Person
+from tailorbird.language.parser import parse
+from tailorbird.language.warehouse.embedded import Warehouse
+from tailorbird.language.warehouse.query import members_query
 from tailorbird.ports.event_log import Draft
 from tailorbird.services.ingest import draft_of
 from tailorbird.services.lake import export
@@ -33,6 +37,12 @@ SEED = 20_261_123
 EVENTS, VISITORS, DAYS = 400_000, 20_000, 10
 START = parse_micros("2026-03-01T00:00:00Z")
 DEMO = Path(__file__).parents[1] / "examples" / "online-retail" / "online-retail.parquet"
+SEGMENTS = (
+    "any(order_completed.products where price > 100)",
+    "any(order_completed.products where name contains 'LANTERN' and quantity >= 6)",
+    "any(order_completed where products.product_id contains '22423')",
+    "sum(order_completed.products.quantity) > 1000",
+)
 _BATCH = 1_000
 
 
@@ -48,10 +58,26 @@ def run() -> None:
         # What is loaded when it is first wanted is no event's own.
         _measure(Path(folder), islice(browsing(), 1_000))
     demo = ((call.at, call.message) for call in read_calls(DEMO, Counts()))
+    asked = Table("Asking the demo's lake for products of orders", ["segment", "members", "CPU s"])
     for name, calls in (("the demo's year", demo), ("browsing", browsing())):
         with tempfile.TemporaryDirectory() as folder:
             table.add(name, *_measure(Path(folder), calls))
+            if calls is demo:
+                for text in SEGMENTS:
+                    asked.add(text, *_ask(ParquetLake(Path(folder) / "lake"), text))
     table.print()
+    asked.print()
+
+
+def _ask(lake: ParquetLake, text: str) -> tuple[int, float]:
+    warehouse = Warehouse(lake.event_files(), only_promoted=lake.promoted(), threads=1)
+    warehouse.ask_everybody()
+    begun = time.process_time()
+    query = members_query(parse(text), warehouse.frame(parse_micros("2012-01-01")), Person())
+    members = warehouse.count(query)
+    spent = time.process_time() - begun
+    warehouse.close()
+    return members, round(spent, 2)
 
 
 def browsing() -> Iterator[tuple[int, dict[str, Any]]]:
