@@ -17,6 +17,7 @@ NAMES = (
     "post_to_membership",
     "idle_memory",
     "preview",
+    "writing_sql",
     "backfill",
     "lake",
     "backtest",

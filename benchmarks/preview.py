@@ -20,7 +20,7 @@ from tailorbird.language.oracle import Person
 from tailorbird.language.parser import parse
 from tailorbird.language.warehouse.embedded import Warehouse
 from tailorbird.language.warehouse.frame import Frame
-from tailorbird.language.warehouse.query import members_query, value_query
+from tailorbird.language.warehouse.query import members_query
 
 NOW = parse_micros("2026-03-01T00:00:00Z")
 EVENTS, PEOPLE, THREADS = 10_000_000, 1_000_000, 2
@@ -126,7 +126,6 @@ def run(folder: str = tempfile.gettempdir()) -> None:
         table.add(text, members, *_medians([spent]), "", "")
     table.add(f"{len(SEGMENTS)} segments one after the other", "", *_medians([whole]), "", "")
     table.print()
-    _print_compiling(frame, person)
     warehouse.close()
 
 
@@ -139,15 +138,3 @@ def _timed(ask: Callable[[], int]) -> tuple[int, float, float]:
 def _medians(spent: Sequence[Sequence[float]]) -> tuple[float, float]:
     wall, cpu = (statistics.median(column) for column in zip(*spent, strict=True))
     return round(wall, 3), round(cpu, 3)
-
-
-def _print_compiling(frame: Frame, person: Person) -> None:
-    spent = []
-    for text in SEGMENTS:
-        node = parse(text)
-        start = time.process_time()
-        value_query(node, frame, person).text()
-        spent.append((time.process_time() - start) * 1_000)
-    table = Table("Compiling an expression to SQL", ["median ms", "most ms"], note="CPU time")
-    table.add(round(statistics.median(spent), 1), round(max(spent), 1))
-    table.print()

@@ -36,6 +36,7 @@ def constant(value: _Part) -> _Part:
 TRUE, FALSE, NULL = (constant(one()) for one in (exp.true, exp.false, exp.null))
 NUMBER = constant(exp.DataType.build("DECIMAL(38, 9)"))
 STAMP = constant(exp.DataType.build("TIMESTAMP"))
+BIGINT = constant(exp.DataType.build("BIGINT"))
 
 
 def own(value: _Part) -> _Part:

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from sqlglot import exp
+from sqlglot.generator import Generator
 
 from tailorbird.language.warehouse.engines.engine import Columns, Engine
 from tailorbird.language.warehouse.engines.exact import exact
-from tailorbird.language.warehouse.engines.lists import bare_items, without_escape
+from tailorbird.language.warehouse.engines.lists import bare_item, without_escape
+from tailorbird.language.warehouse.sql import STAMP
 
 
-def _joined_list(node: exp.Expr) -> exp.Expr:
-    if not isinstance(node, exp.Join) or not isinstance(node.this, exp.Unnest):
-        return node
-    items, has_pos = node.this.expressions[0], node.this.args.get("offset") is not None
-    parts = [exp.alias_(items, "item")]
-    if has_pos:
-        places = exp.Anonymous(this="arrayEnumerate", expressions=[items.copy()])
-        parts.append(exp.alias_(places, "pos"))
-    return exp.Join(this=parts[0], expressions=parts[1:], kind="ARRAY")
+def _joined_list(items: str, *, has_place: bool) -> str:
+    return f"ARRAY JOIN {items} AS item" + f", arrayEnumerate({items}) AS pos" * has_place
 
 
-def _stamp(node: exp.Expr) -> exp.Expr:
-    if isinstance(node, exp.Cast) and node.to.is_type("TIMESTAMP"):
-        parts = [node.this.copy(), exp.Literal.number(6), exp.Literal.string("UTC")]
-        return exp.Anonymous(this="toDateTime64", expressions=parts)
-    return node
+def _stamp(generator: Generator, node: exp.Cast) -> str:
+    if node.to.this == STAMP.this:
+        return f"toDateTime64({generator.sql(node, 'this')}, 6, 'UTC')"
+    return generator.cast_sql(node)
+
+
+def _not(generator: Generator, node: exp.Not) -> str:
+    # The dialect's own way puts the brackets into the tree as it writes it.
+    written = generator.sql(node, "this")
+    return f"NOT ({written})" if isinstance(node.this, exp.In) else f"NOT {written}"
 
 
 CLICKHOUSE = Engine(
@@ -38,7 +38,14 @@ CLICKHOUSE = Engine(
         text="Nullable(String)",
         truth="Nullable(Bool)",
     ),
-    rewrites=(exact, _joined_list, bare_items, _stamp, without_escape),
+    spelling={
+        exp.Literal: exact,
+        exp.Column: bare_item,
+        exp.Cast: _stamp,
+        exp.Not: _not,
+        exp.Escape: without_escape,
+    },
+    joined_list=_joined_list,
     ending=" SETTINGS join_use_nulls = 1, prefer_column_name_to_alias = 1",
     limits=(
         "stamps reach from 1900 to 2299",

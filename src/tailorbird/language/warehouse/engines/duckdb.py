@@ -1,4 +1,4 @@
-"""DuckDB, for which the trees are made: nothing is rewritten."""
+"""DuckDB, for which the trees are made: nothing is spelled otherwise."""
 
 from __future__ import annotations
 

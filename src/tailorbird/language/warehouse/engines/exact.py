@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from sqlglot import exp
+from sqlglot.generator import Generator
 
-from tailorbird.language.warehouse.sql import NUMBER
+from tailorbird.language.warehouse.sql import BIGINT, NUMBER
+
+_RECKONS = (exp.Add, exp.Sub, exp.Mul, exp.Paren, exp.Neg)
 
 
-def exact(node: exp.Expr) -> exp.Expr:
+def exact(generator: Generator, node: exp.Literal) -> str:
     """Write a constant with a point as a decimal."""
-    if isinstance(node, exp.Literal) and not node.is_string and "." in node.name:
-        return exp.Cast(this=exp.Literal.string(node.name), to=NUMBER.copy())
-    return node
+    if not node.is_string and "." in node.name:
+        return f"CAST('{node.name}' AS {generator.sql(NUMBER)})"
+    return generator.literal_sql(node)
 
 
-def wide(node: exp.Expr) -> exp.Expr:
+def wide(generator: Generator, node: exp.Literal) -> str:
     """Write a small constant as a BIGINT where it is reckoned with: a sum of two would overflow."""
-    is_whole = isinstance(node, exp.Literal) and not node.is_string and "." not in node.name
-    if is_whole and isinstance(node.parent, (exp.Add, exp.Sub, exp.Mul, exp.Paren, exp.Neg)):
-        return exp.Cast(this=node.copy(), to=exp.DataType.build("BIGINT"))
-    return node
+    written = generator.literal_sql(node)
+    if node.is_string or "." in written or not isinstance(node.parent, _RECKONS):
+        return written
+    return f"CAST({written} AS {generator.sql(BIGINT)})"

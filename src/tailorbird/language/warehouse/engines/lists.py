@@ -5,15 +5,14 @@ for its escape.
 from __future__ import annotations
 
 from sqlglot import exp
+from sqlglot.generator import Generator
 
 
-def bare_items(node: exp.Expr) -> exp.Expr:
+def bare_item(generator: Generator, node: exp.Column) -> str:
     """Read what is joined in without the name of a table. No other table is called `i`."""
-    if isinstance(node, exp.Column) and node.table == "i":
-        return exp.column(node.name)
-    return node
+    return generator.sql(node, "this") if node.table == "i" else generator.column_sql(node)
 
 
-def without_escape(node: exp.Expr) -> exp.Expr:
+def without_escape(generator: Generator, node: exp.Escape) -> str:
     """Drop ESCAPE: a backslash protects without it, and the word is unknown."""
-    return node.this if isinstance(node, exp.Escape) else node
+    return generator.sql(node, "this")

@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 from sqlglot import exp
+from sqlglot.generator import Generator
 
-from tailorbird.language.warehouse.engines.engine import Columns, Engine
+from tailorbird.language.warehouse.engines.engine import Columns, Engine, Spelling
 from tailorbird.language.warehouse.engines.exact import wide
 from tailorbird.language.warehouse.sql import TEXT_ORDER
 
 
-def _qualified(node: exp.Expr) -> exp.Expr:
+def _qualified(generator: Generator, node: exp.Anonymous) -> str:
     # Functions of `pg_temp` are found by their full name only.
-    if isinstance(node, exp.Anonymous):
-        node.set("this", f"pg_temp.{node.name}")
-    return node
+    return generator.func(f"pg_temp.{node.name}", *node.expressions, normalize=False)
 
 
-def _by_code_point(node: exp.Expr) -> exp.Expr:
-    if not node.meta.get(TEXT_ORDER):
-        return node
-    collation = exp.to_identifier("C", quoted=True)
-    node.set("this", exp.Collate(this=exp.paren(node.this), expression=collation))
-    return node
+def _by_code_point(sign: str) -> Spelling:
+    def write(generator: Generator, node: exp.Binary) -> str:
+        if not node.meta.get(TEXT_ORDER):
+            return generator.binary(node, sign)
+        left, right = generator.sql(node, "this"), generator.sql(node, "expression")
+        return f'({left}) COLLATE "C" {sign} {right}'
+
+    return write
 
 
 POSTGRES = Engine(
     name="Postgres",
     dialect="postgres",
     columns=Columns("timestamp", "bigint", "jsonb", "numeric(22, 9)", "text", "boolean"),
-    rewrites=(wide, _by_code_point, _qualified),
+    spelling={
+        exp.Literal: wide,
+        exp.LT: _by_code_point("<"),
+        exp.LTE: _by_code_point("<="),
+        exp.GT: _by_code_point(">"),
+        exp.GTE: _by_code_point(">="),
+    },
+    call=_qualified,
     limits=(
         "Postgres 14 or later, with ICU, in a database in UTF-8",
         "a text with the character of code 0 cannot be stored",

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from sqlglot import exp
+
 from tailorbird.language.warehouse.engines.engine import Columns, Engine
 from tailorbird.language.warehouse.engines.exact import wide
 from tailorbird.language.warehouse.engines.inline import inlining
+
+
+def _joined_list(items: str, *, has_place: bool) -> str:
+    if has_place:
+        return f"LATERAL VIEW POSEXPLODE({items}) i AS pos, item"
+    return f"LATERAL VIEW EXPLODE({items}) i AS item"
+
 
 _SESSION = """\
 SET TIME ZONE 'UTC';
@@ -17,7 +26,9 @@ SPARK = Engine(
     name="Spark",
     dialect="spark",
     columns=Columns("TIMESTAMP", "BIGINT", "VARIANT", "DECIMAL(22, 9)", "STRING", "BOOLEAN"),
-    rewrites=(wide, inlining("spark")),
+    spelling={exp.Literal: wide},
+    call=inlining("spark"),
+    joined_list=_joined_list,
     session=_SESSION,
     limits=(
         "Spark 4 or later; texts must be stored in NFC, for it has no normal forms",
