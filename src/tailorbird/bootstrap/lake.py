@@ -13,7 +13,9 @@ from tailorbird.adapters.lake.parquet import write_survivors
 from tailorbird.bootstrap.lake_keeper import bring_up_lake, mend_lake, open_lake
 from tailorbird.bootstrap.stores import open_log
 from tailorbird.language import tree
+from tailorbird.language.oracle import Person
 from tailorbird.language.plain import to_plain
+from tailorbird.language.values import Value
 from tailorbird.language.warehouse.columns import quoted
 from tailorbird.language.warehouse.embedded import Warehouse
 from tailorbird.language.warehouse.errors import FilesError
@@ -135,6 +137,25 @@ class LakeAsker:
         query = members_query(question.node, frame, question.given)
         self._warehouse.ask_at(instants.items())
         return {row[0] for row in self._warehouse.rows(query.text())}
+
+    def values_of(
+        self, node: tree.Node, given: Person, instants: Mapping[int, int]
+    ) -> dict[int, Value]:
+        """Return what an expression comes to, each asked as known at an instant of their own.
+
+        Args:
+            node: The expression.
+            given: What it may refer to.
+            instants: By profile id, microseconds UTC.
+
+        Raises:
+            WarehouseError: a warehouse cannot be asked this.
+        """
+        if self._warehouse is None or not instants:
+            return {}
+        query = value_query(node, Frame(now=None, promoted=self._warehouse.promoted), given)
+        self._warehouse.ask_at(instants.items())
+        return {key[0]: value for key, value in self._warehouse.values(query).items()}
 
     def narrow(self, parts: Sequence[tree.Node], question: Question) -> list[int]:
         """Return how many are left after each condition of a list; keeps what `nearest` reads.

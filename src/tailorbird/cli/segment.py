@@ -246,12 +246,13 @@ def verify(
     people: Annotated[int, Parameter(validator=Number(gte=0))] = 1_000,
     as_json: Json = False,
 ) -> int:
-    """Reckon anew who belongs into the live segments, and compare: the bar is no difference.
+    """Reckon live segments, scores and interests anew, and compare: the bar is no difference.
 
-    The lake is asked each segment's condition for a sample of people, as known when their state
-    was written; what a warehouse cannot be asked is put to the plain interpreter. Each run takes
-    other people. The process `lake` runs it by itself (`[lake] verify_hours`). Exits with 1 where
-    somebody is missing or too many; `tailorbird refold` makes such a person anew.
+    The lake is asked each segment's condition, each score and each interest's heaviest value for a
+    sample of people, as known when their state was written; what a warehouse cannot be asked is put
+    to the plain interpreter. Each run takes other people. The process `lake` runs it by itself
+    (`[lake] verify_hours`). Exits with 1 where somebody is missing or too many or has another
+    value; `tailorbird refold` makes such a person anew.
 
     ```
     tailorbird segment verify --data shop-data
@@ -284,9 +285,16 @@ def verify(
             one["judge"],
         )
     out.print(table)
-    for one in report["segments"]:
+    if report["values"]:
+        table = output.table("value", ">people", ">unequal", "reckoned by")
+        for one in report["values"]:
+            told = (f"{one['people']:,}", f"{one['unequal']:,}", one["judge"])
+            table.add_row(f"{one['kind']} {one['name']}", *told)
+        out.print(table)
+    for one in (*report["segments"], *report["values"]):
         if one["examples"]:
-            output.complain(f"{one['segment']}: look at {', '.join(one['examples'])}")
+            name = one.get("segment") or f"{one['kind']} {one['name']}"
+            output.complain(f"{name}: look at {', '.join(one['examples'])}")
     if report["mismatch"]:
         return output.WRONG
     out.print(f"\nNo difference among {report['people']:,} people.")

@@ -1,4 +1,4 @@
-"""Whether live segments hold exactly those whom their conditions hold for, reckoned another way."""
+"""Whether segments, scores and interests are as their definitions say, reckoned another way."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from tailorbird.base.time import format_micros
 from tailorbird.events.event import Event
 from tailorbird.language import tree
 from tailorbird.language.oracle import Known, Person, value_at
+from tailorbird.language.values import Value
 from tailorbird.services.explain import public_profile_id
 
 # Key of the last report in the control store.
@@ -50,49 +51,81 @@ def verdict(
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValueVerdict:
+    """What reckoning a score, or the heaviest value of an interest, came to over a sample.
+
+    `unequal` are those whose live value is another one.
+    """
+
+    kind: str  # score, interest
+    name: str
+    judge: str
+    people: int
+    unequal: tuple[int, ...]
+
+
+def value_verdict(
+    kind: str, name: str, judge: str, live: Mapping[int, Value], reckoned: Mapping[int, Value]
+) -> ValueVerdict:
+    """Compare values as they are with values as they should be; who is not in one has none."""
+    unequal = (one for one, value in live.items() if value != reckoned.get(one))
+    return ValueVerdict(
+        kind=kind, name=name, judge=judge, people=len(live), unequal=tuple(sorted(unequal))
+    )
+
+
 def reckon(
     node: tree.Node,
     given: Person,
     histories: Mapping[int, Sequence[Event]],
     instants: Mapping[int, int],
-) -> set[int]:
-    """Return those for whom a condition holds by the plain interpreter.
+) -> dict[int, Value]:
+    """Return what an expression comes to for everybody by the plain interpreter.
 
     Args:
-        node: The condition.
+        node: The expression.
         given: What it may refer to.
         histories: By profile id what they did; all of it is known when they are asked.
         instants: By profile id, when it is asked; microseconds UTC.
     """
-    found = set()
+    found = {}
     for profile_id, at in instants.items():
         history = [Known(event.timestamp, event) for event in histories.get(profile_id, ())]
-        if value_at(node, history, at, given) is True:
-            found.add(profile_id)
+        found[profile_id] = value_at(node, history, at, given)
     return found
 
 
-def report_of(verdicts: Sequence[Verdict], at: int, seconds: float) -> dict[str, Any]:
-    """Return a report as JSON: people, missing, extra and mismatch in all and by segment."""
+def report_of(
+    verdicts: Sequence[Verdict], values: Sequence[ValueVerdict], at: int, seconds: float
+) -> dict[str, Any]:
+    """Return a report as JSON: people, missing, extra, unequal and mismatch, in all and by name."""
     missing = sum(len(one.missing) for one in verdicts)
     extra = sum(len(one.extra) for one in verdicts)
+    unequal = sum(len(one.unequal) for one in values)
     return {
         "at": format_micros(at),
         "seconds": round(seconds, 1),
-        "people": max((one.people for one in verdicts), default=0),
+        "people": max([*(one.people for one in verdicts), *(one.people for one in values), 0]),
         "missing": missing,
         "extra": extra,
-        "mismatch": missing + extra,
+        "unequal": unequal,
+        "mismatch": missing + extra + unequal,
         "segments": [
             {
                 **asdict(one),
                 "missing": len(one.missing),
                 "extra": len(one.extra),
-                "examples": [
-                    public_profile_id(profile_id)
-                    for profile_id in (*one.missing, *one.extra)[:SHOWN]
-                ],
+                "examples": _examples((*one.missing, *one.extra)),
             }
             for one in verdicts
         ],
+        "values": [
+            {**asdict(one), "unequal": len(one.unequal), "examples": _examples(one.unequal)}
+            for one in values
+        ],
     }
+
+
+def _examples(people: Sequence[int]) -> list[str]:
+    return [public_profile_id(one) for one in people[:SHOWN]]

@@ -334,7 +334,11 @@ class Query:
             "messages_by_journey": self.ledger.counts_by_journey(),
             "segments": self._sizes(),
             "filling": self.filling(),
-            "equality": {key: value for key, value in self.equality().items() if key != "segments"},
+            "equality": {
+                key: value
+                for key, value in self.equality().items()
+                if key not in ("segments", "values")
+            },
             "sending_stopped": self._control.get(SENDING_STOPPED) == "1",
             "workspace": self.workspace_status(),
             "mail": self.mail_status(),

@@ -142,15 +142,13 @@ def question_of(text: str, workspace: Workspace) -> Question:
         ExpressionError: it is wrong; `line` and `column` tell where.
     """
     node = parse(text)
-    segments = {name: one.when for name, one in workspace.segments.items()}
-    scores = scores_of(workspace.scores)
-    interests = {name: one.weights for name, one in workspace.interests.items()}
+    given = given_by(workspace)
     scope = Scope(
         place=SEGMENT,
-        segments=segments,
-        scores=scores,
+        segments=given.segments,
+        scores=given.scores,
         lists=workspace.lists,
-        interests=interests,
+        interests=given.interests,
     )
     _, problems = check(node, scope, text)
     for problem in problems:
@@ -158,16 +156,20 @@ def question_of(text: str, workspace: Workspace) -> Question:
             raise ExpressionError.at_problem(problem, text)
     if not is_condition(node):
         raise ExpressionError("this is a value, not a condition", mend="Compare it: `... > 3`.")
-    given = Person(
-        timezone=workspace.settings.timezone,
-        segments=segments,
-        scores=scores,
-        interests=interests,
-        lists=workspace.lists,
-    )
-    doubts = [*problems, *find_doubts(node, text, segments)]
+    doubts = [*problems, *find_doubts(node, text, given.segments)]
     warnings = tuple(f"{one.message}. {one.mend}".strip() for one in doubts)
     return Question(text=text, node=node, given=given, warnings=warnings)
+
+
+def given_by(workspace: Workspace) -> Person:
+    """Return what an expression may refer to by the definitions of a workspace."""
+    return Person(
+        timezone=workspace.settings.timezone,
+        segments={name: one.when for name, one in workspace.segments.items()},
+        scores=scores_of(workspace.scores),
+        interests={name: one.weights for name, one in workspace.interests.items()},
+        lists=workspace.lists,
+    )
 
 
 def warnings_of(preview: Preview, sizes: dict[str, int]) -> list[str]:

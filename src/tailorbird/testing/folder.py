@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -24,7 +25,9 @@ PEOPLE = 30
 ENGINES = 2
 
 
-def live_in(folder: Path, start: int = START) -> None:
+def live_in(
+    folder: Path, start: int = START, properties: Mapping[str, object] | None = None
+) -> None:
     """Make the folder: each of `PEOPLE` orders three times within nine days of the start."""
     bootstrap.prepare_data_folder(folder)
     with (
@@ -44,7 +47,8 @@ def live_in(folder: Path, start: int = START) -> None:
         for index in range(PEOPLE * 3):
             clock.at += DAY // 10
             user = f"u{index % PEOPLE}"
-            appender.write([event_draft("order_completed", f"m{index}", clock.at, user)])
+            order = event_draft("order_completed", f"m{index}", clock.at, user, None, properties)
+            appender.write([order])
         for index in range(ENGINES):
             with closing(bootstrap.open_state(folder, index, is_writer=True)) as state:
                 load = workspace_loader(control)

@@ -94,6 +94,12 @@ class Measures:
             ["segment", "what"],
             registry=self._registry,
         )
+        self._unequal_values = Gauge(
+            "tailorbird_value_unequal",
+            "People of the last sample whose score, or heaviest value of an interest, is another",
+            ["kind", "name"],
+            registry=self._registry,
+        )
 
     def _measure_outside(self) -> None:
         self._mail_server = Gauge(
@@ -145,6 +151,8 @@ class Measures:
         for one in self._query.equality().get("segments", ()):
             for what in ("missing", "extra"):
                 self._unequal.labels(one["segment"], what).set(one[what])
+        for one in self._query.equality().get("values", ()):
+            self._unequal_values.labels(one["kind"], one["name"]).set(one["unequal"])
         for name, value in (self._lake() or {}).items():
             if name in self._lake_is:
                 self._lake_is[name].set(value)

@@ -120,14 +120,16 @@ class _Keeper:
         )
 
     def _verify(self, people: int) -> None:
-        """Reckon segments anew; the report is in the control store, what differs is said here."""
+        """Reckon anew what is live; the report is in the control store, differences are said here."""
         words = ("segment", "verify", "--data", str(self._settings.data), "--json")
         code, out, err = self._run("tailorbird", *words, "--people", str(people))
         if code in (0, 1) and out:
             report = json.loads(out)
             unequal = [one for one in report["segments"] if one["missing"] or one["extra"]]
-            if unequal:
-                _log.error("segments_unequal", mismatch=report["mismatch"], segments=unequal[:10])
+            values = [one for one in report["values"] if one["unequal"]]
+            if unequal or values:
+                told = {"segments": unequal[:10], "values": values[:10]}
+                _log.error("segments_unequal", mismatch=report["mismatch"], **told)
             else:
                 _log.info("segments_equal", people=report["people"], seconds=report["seconds"])
         elif not self._stopped.is_set():

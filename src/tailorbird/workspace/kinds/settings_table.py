@@ -264,7 +264,7 @@ SETTINGS: tuple[Setting, ...] = (
         "verify_people",
         int,
         "verify_people",
-        "For about how many people it reckons the live segments anew, 0 to 1000000; 0 is never.",
+        "For about how many people it reckons anew what is live, 0 to 1000000; 0 is never.",
         "5000",
     ),
     Setting(
