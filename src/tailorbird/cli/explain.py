@@ -79,6 +79,8 @@ def _why_not(data: Path, person: str, journey: str, at: str, *, as_json: bool) -
         out.print(Text(f"Stopped at {first['step']}: {first['text']} does not hold.", "bold"))
         change = found["smallest_change"]
         said = change["text"] if change else "nothing that this person does from now on"
+        if change and not change["verified"]:
+            said = f"nothing that was tried; what would have to be: {said}"
         out.print(Text(f"What would change that: {said}.\n"))
     table = output.table("", "asked at", "condition", "values")
     for one in found["conditions"]:

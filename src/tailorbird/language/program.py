@@ -225,10 +225,10 @@ class Program:
         """Return an expression by its key."""
         return self._nodes[key]
 
-    def value_of(self, node: tree.Node, view: ViewLike, now: int) -> Value:
-        """Return the value of a part of one of the expressions; it is compiled for this alone."""
+    def reading(self, node: tree.Node) -> Callable[[ViewLike, int], Value]:
+        """Compile a part of one of the expressions; what is returned tells its value."""
         value, _ = self._compile_value(node)
-        return value(view.cells, view, now)
+        return lambda view, now: value(view.cells, view, now)
 
     def explain(
         self, key: str, text: str, view: ViewLike, now: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from tailorbird.base.time import DAY, Duration, format_micros
@@ -10,12 +10,14 @@ from tailorbird.journeys.asking import Asking, exit_key, step_key, walk
 from tailorbird.journeys.effects import SendMessage
 from tailorbird.journeys.machine import Machine
 from tailorbird.language import tree
-from tailorbird.language.flipping import Change, smallest_change, waiting
+from tailorbird.language.flipping import smallest_change
+from tailorbird.language.moves import Asked, Change, Move, lived, waiting
 from tailorbird.language.needs import PointsScore
 from tailorbird.language.plain import to_plain
-from tailorbird.language.program import Program
+from tailorbird.language.program import Program, ViewLike
 from tailorbird.language.values import Value
-from tailorbird.profiles.state import Condition, ProfileState
+from tailorbird.profiles.fold import fold_event
+from tailorbird.profiles.state import Condition, ProfileState, decode, encode
 from tailorbird.profiles.view import ProfileView
 from tailorbird.reducer.compiling import program_of, score_key, scores_of
 from tailorbird.segments.membership import key_of
@@ -113,13 +115,12 @@ class StateReader:
             if isinstance(definition.reentry, Duration) and not asked.holds:
                 again = waiting(definition.reentry.after(started.last_at))
             conditions.append((asked, again))
-        view = ProfileView(state, self._timezone, run.trigger if run else None)
+        trigger = run.trigger if run else None
         version = run.version if run else ""
         if definition.exit is not None:
-            trigger = run.trigger if run else None
             asked = _negated(self._asking.exit(state, definition, trigger, now, version), "unless")
             key = exit_key(definition, version)
-            conditions.append((asked, self._change(asked, key, view, now, wanted=False)))
+            conditions.append((asked, self._change(asked, key, state, trigger, now, wanted=False)))
         for step in walk(definition.steps):
             if not isinstance(step, (Unless, Branch)):
                 continue
@@ -128,32 +129,25 @@ class StateReader:
             if is_unless:
                 asked = _negated(asked, "unless")
             key = step_key(definition, step, version)
-            change = self._change(asked, key, view, now, wanted=not is_unless)
+            change = self._change(asked, key, state, trigger, now, wanted=not is_unless)
             conditions.append((asked, change))
         return conditions
 
     def _change(
-        self, asked: Condition, key: str, view: ProfileView, now: int, *, wanted: bool
+        self,
+        asked: Condition,
+        key: str,
+        state: ProfileState,
+        trigger: Mapping[str, Any] | None,
+        now: int,
+        *,
+        wanted: bool,
     ) -> Change | None:
         """Return the smallest change after which a condition that fails holds."""
         if asked.holds:
             return None
-        at = self._by_waiting(key, view, now, wanted=wanted)
-        if at is not None:
-            return waiting(at)
-        return smallest_change(self.program.node(key), _OfPerson(self, view, now), wanted=wanted)
-
-    def _by_waiting(self, key: str, view: ProfileView, now: int, *, wanted: bool) -> int | None:
-        """Return when a condition becomes as wanted by itself, None where it does not soon."""
-        at: int | None = now
-        for _ in range(_FLIPS_MAX):
-            if at is None or at > now + _WAIT_MAX:
-                break
-            asked_at = at
-            value, at = self.program.evaluate(key, view, asked_at)
-            if (value is True) == wanted:
-                return asked_at
-        return None
+        person = _OfPerson(self, key, state, trigger, now)
+        return smallest_change(self.program.node(key), person, wanted=wanted)
 
     def _trigger_condition(
         self, state: ProfileState, journey: JourneyDefinition, now: int
@@ -161,9 +155,8 @@ class StateReader:
         if journey.trigger.segment is not None:
             trigger = {"segment": journey.trigger.segment, "timestamp": now}
             asked = self._asking.trigger(state, journey, trigger, now)
-            view = ProfileView(state, self._timezone, trigger)
             key = key_of(journey.trigger.segment)
-            return asked, self._change(asked, key, view, now, wanted=True)
+            return asked, self._change(asked, key, state, trigger, now, wanted=True)
         text = f"{journey.trigger.event} happened"
         if journey.trigger.where is not None:
             text += f" with {journey.trigger.where_text}"
@@ -181,16 +174,46 @@ class StateReader:
         return sorted(state.deadlines.items(), key=lambda item: item[1])
 
 
-class _OfPerson:
-    """A person at an instant, as `flipping` asks them."""
+class _OfPerson(Asked):
+    """A person at an instant, as `flipping` asks them about the condition of a key."""
 
-    def __init__(self, reader: StateReader, view: ProfileView, now: int) -> None:
-        self._reader = reader
-        self._view = view
+    def __init__(
+        self,
+        reader: StateReader,
+        key: str,
+        state: ProfileState,
+        trigger: Mapping[str, Any] | None,
+        now: int,
+        readings: dict[tree.Node, Callable[[ViewLike, int], Value]] | None = None,
+    ) -> None:
+        self._reader, self._key, self._state, self._trigger = reader, key, state, trigger
+        self._view = ProfileView(state, reader.workspace.settings.timezone, trigger)
+        self._readings = {} if readings is None else readings
         self.now = now
 
     def value(self, node: tree.Node) -> Value:
-        return self._reader.program.value_of(node, self._view, self.now)
+        if node not in self._readings:
+            self._readings[node] = self._reader.program.reading(node)
+        return self._readings[node](self._view, self.now)
+
+    def flips_at(self, *, wanted: bool) -> int | None:
+        at: int | None = self.now
+        for _ in range(_FLIPS_MAX):
+            if at is None or at > self.now + _WAIT_MAX:
+                break
+            asked_at = at
+            value, at = self._reader.program.evaluate(self._key, self._view, asked_at)
+            if (value is True) == wanted:
+                return asked_at
+        return None
+
+    def after(self, moves: Sequence[Move]) -> Asked:
+        state = decode(encode(self._state))
+        events, now = lived(moves, self.now)
+        for event in events:
+            fold_event(state, event)
+            self._reader.program.add(state.cells, event, event.timestamp)
+        return _OfPerson(self._reader, self._key, state, self._trigger, now, self._readings)
 
     def segment(self, name: str) -> tree.Node | None:
         found = self._reader.workspace.segments.get(name)

@@ -12,7 +12,7 @@ from typing import Any
 from tailorbird.base.problems import TailorbirdError
 from tailorbird.base.time import format_micros
 from tailorbird.events.event import Unmerge, partition_of
-from tailorbird.language.flipping import Change
+from tailorbird.language.moves import Change
 from tailorbird.ports.clock import Clock
 from tailorbird.ports.control_store import MAIL_STATUS, SENDING_STOPPED, ControlStore
 from tailorbird.ports.event_log import EventLog
@@ -215,7 +215,8 @@ class Query:
         """Return what a journey asks of a person now, the first that fails, and what would do.
 
         `smallest_change` is the smallest change after which the first that fails would hold: text,
-        wait_until, events [{event, more}], traits; None where nothing fails or nothing would do.
+        wait_until, events [{event, more}], traits, verified (whether a copy of the person lived it
+        and the condition held); None where nothing fails or nothing would do.
 
         Raises:
             KeyError: no such journey.
@@ -477,4 +478,5 @@ def _change(one: Change) -> dict[str, Any]:
         "wait_until": None if one.wait_until is None else format_micros(one.wait_until),
         "events": [{"event": name, "more": more} for name, more in one.events],
         "traits": dict(one.traits),
+        "verified": one.is_verified,
     }

@@ -120,7 +120,7 @@ class _Keeper:
         )
 
     def _verify(self, people: int) -> None:
-        """Reckon anew what is live; the report is in the control store, differences are said here."""
+        """Reckon anew what is live; the report is in the control store, what differs told here."""
         words = ("segment", "verify", "--data", str(self._settings.data), "--json")
         code, out, err = self._run("tailorbird", *words, "--people", str(people))
         if code in (0, 1) and out:

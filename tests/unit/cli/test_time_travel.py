@@ -116,6 +116,7 @@ def test_why_not_then_names_the_smallest_change(
         "wait_until": None,
         "events": [{"event": "order_completed", "more": 1}],
         "traits": {},
+        "verified": True,
     }
     found = why_not("--at", format_micros(START + 5 * DAY))
     assert (found["stopped_by"], found["smallest_change"]) == (None, None)

@@ -161,7 +161,7 @@ async function people(visit, reference) {
 async function whyNot(form) {
   const out = document.getElementById("whynot");
   const found = await ask(`/v1/profiles/${encodeURIComponent(form.dataset.ref)}/why-not?journey=${encodeURIComponent(form.journey.value)}`);
-  out.innerHTML = `<p class="sentence">${found.stopped_by ? `It stops at “${text(found.stopped_by.text)}”.` : "Nothing stops it: every condition holds now."}</p>${found.stopped_by ? `<p>What would change that: ${text(found.smallest_change?.text ?? "nothing that this person does from now on")}.</p>` : ""}<ol class="steps">${found.conditions.map((c) => `<li class="${c.holds ? "" : "no"}"><time>${text(c.step)}</time><span class="mono">${text(c.text)}</span> <b>${c.holds ? "yes" : "no"}</b>${valueRows(c.values)}</li>`).join("")}</ol>`;
+  out.innerHTML = `<p class="sentence">${found.stopped_by ? `It stops at “${text(found.stopped_by.text)}”.` : "Nothing stops it: every condition holds now."}</p>${found.stopped_by ? `<p>What would change that: ${found.smallest_change?.verified === false ? "nothing that was tried; what would have to be: " : ""}${text(found.smallest_change?.text ?? "nothing that this person does from now on")}.</p>` : ""}<ol class="steps">${found.conditions.map((c) => `<li class="${c.holds ? "" : "no"}"><time>${text(c.step)}</time><span class="mono">${text(c.text)}</span> <b>${c.holds ? "yes" : "no"}</b>${valueRows(c.values)}</li>`).join("")}</ol>`;
 }
 
 const segmentRows = (all, middle) => {
