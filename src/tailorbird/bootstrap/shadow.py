@@ -19,10 +19,14 @@ from tailorbird.bootstrap.stores import (
     open_clock,
     open_control,
     open_identity,
+    open_ledger,
     open_log,
+    open_suppression,
 )
 from tailorbird.ports.control_store import LIVE_VERSION
+from tailorbird.reducer.reading import StateReader
 from tailorbird.services.advance import Engine
+from tailorbird.services.outflow import Outflow
 from tailorbird.services.shadow import Feed, Shadow, Side, report_of
 from tailorbird.services.versions import draft_version
 from tailorbird.workspace.definitions import Workspace
@@ -69,23 +73,31 @@ def run_shadow(
         draft = draft_version(control, version, files, workspace)
         places = {name: Path(folder) / name for name in ("live", "draft")}
         base = _copy(data, places["live"], places["draft"], load)
-        live_side, draft_side = (
-            Side(
-                log,
-                base,
-                [
-                    things.enter_context(closing(_open(path)))
-                    for path in sorted(place.glob("*.db"), key=lambda one: int(one.stem))
-                ],
-                (lambda name: draft if name == draft.version else load(name))
-                if place == places["draft"]
-                else load,
-            )
-            for place in places.values()
-        )
         clock = open_clock(data, "simulated" if (data / "clock").is_file() else "system")
         # Where nothing came for long the log's last instant is no beginning.
         begun_at = max(log.last_now(), clock.now() - _SETTLED)
+        suppression = things.enter_context(closing(open_suppression(data)))
+        ledger = things.enter_context(closing(open_ledger(data)))
+
+        def sent_before(address: str, since: int) -> list[int]:
+            return [one for one in ledger.marketing_sent_at(address, since) if one < begun_at]
+
+        def side(place: Path, rules: Workspace) -> Side:
+            paths = sorted(place.glob("*.db"), key=lambda one: int(one.stem))
+            return Side(
+                log,
+                base,
+                [things.enter_context(closing(_open(path))) for path in paths],
+                lambda name: rules if name == rules.version else load(name),
+                Outflow(
+                    reader=StateReader(rules),
+                    suppressed_because=suppression.reason,
+                    sent_before=sent_before,
+                ),
+            )
+
+        live_side = side(places["live"], load(version))
+        draft_side = side(places["draft"], draft)
         shadow = Shadow(live_side, draft_side, begun_at)
         shadow.begin(draft.version, __version__)
         after = base

@@ -16,8 +16,8 @@ from typing import Any
 import msgspec
 
 from tailorbird.base.time import DAY, format_micros
-from tailorbird.delivery.decide import MARKETING, Deliver, Facts, Hold, address_of, decide
-from tailorbird.delivery.suppression import EVERYTHING, NAMES, address_hash, changes_of
+from tailorbird.delivery.decide import Deliver, Hold
+from tailorbird.delivery.suppression import EVERYTHING, NAMES, changes_of
 from tailorbird.events.event import ABSORB, ERASE, UNMERGE, Absorb, Event, Record, Unmerge, encode
 from tailorbird.journeys.effects import SendMessage
 from tailorbird.language.calendar import local_of
@@ -27,6 +27,7 @@ from tailorbird.reducer.reducer import Facts as ProfileFacts
 from tailorbird.reducer.reducer import Reducer
 from tailorbird.reducer.reduction import Reduction
 from tailorbird.services.lives import Moment
+from tailorbird.services.outflow import Outflow
 
 WEEK = 7 * DAY
 LIMITS = (
@@ -116,7 +117,7 @@ class Backtest:
         self._states: dict[int, ProfileState] = {}
         self._handed: dict[tuple[str, int], bytes] = {}
         self._suppressed: dict[tuple[int, str], str] = {}
-        self._sent: dict[str, list[int]] = {}
+        self._outflow = Outflow(reader=reducer, suppressed_because=self._reason)
         self._named: set[str] = set()
         self._mails: list[tuple[int, str, int]] = []
         self._held: list[_Held] = []
@@ -153,7 +154,7 @@ class Backtest:
         self._close()
 
     def _forget(self) -> None:
-        for kept in (self._states, self._handed, self._suppressed, self._sent, self._named):
+        for kept in (self._states, self._handed, self._suppressed, self._outflow.sent, self._named):
             kept.clear()
         self._mails, self._held = [], []
 
@@ -232,39 +233,20 @@ class Backtest:
             state = self._states[state.merged_into]
         if state is None:
             return  # erased meanwhile
-        profile = {
-            "traits": {name: trait.value for name, trait in state.traits.items()},
-            "unfit": state.unfit,
-            "consents": {topic: one.is_given for topic, one in state.consents.items()},
-        }
-        address = (address_of(profile) or "").lower()
-        hashed = address_hash(address)
-        topics = (effect.topic, EVERYTHING)
-        reasons = (self._suppressed.get((hashed, topic)) for topic in topics)
-        sent = self._sent.setdefault(address, [])
-        is_marketing = effect.kind == MARKETING
-        facts = Facts(
-            suppressed_because=next((one for one in reasons if one is not None), None),
-            sent_at=[one for one in sent if one > at - DAY] if is_marketing else (),
-        )
-        decision = decide(effect, profile, self._settings, facts, at)
+        decision = self._outflow.decide(effect, state, at)
         is_inside = at >= self._begin
         if isinstance(decision, Hold):
             self.tally.held[decision.reason] += is_inside
             self._held.append(_Held(decision.until, profile_id, effect))
-            return
-        if isinstance(decision, Deliver):
-            exit_asked = self._reducer.exit_of(state, effect, at)
-            if exit_asked is None or not exit_asked.holds:
-                if is_marketing:
-                    sent.append(at)
-                if is_inside:
-                    self._mails.append((at, effect.journey, state.profile_id))
-                return
-            reason = "the journey's exit condition holds by then"
+        elif isinstance(decision, Deliver):
+            if is_inside:
+                self._mails.append((at, effect.journey, state.profile_id))
         else:
-            reason = decision.reason
-        self.tally.stopped[reason] += is_inside
+            self.tally.stopped[decision.reason] += is_inside
+
+    def _reason(self, hashed: int, topic: str) -> str | None:
+        reasons = (self._suppressed.get((hashed, one)) for one in (topic, EVERYTHING))
+        return next((one for one in reasons if one is not None), None)
 
     def _close(self) -> None:
         """Count the family's members and mails."""

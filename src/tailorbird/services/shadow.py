@@ -1,12 +1,14 @@
 """Shadows: a draft lives what happens, beside the live definitions, and sends nothing.
 
 Two sets of states, copies of the live ones, are fed the same records: one goes on by the live
-version, one by the draft, which becomes live in it as `apply` would make it. Messages are named
-by effects alike in all versions, so who is mailed by one and not by the other is found by name.
+version, one by the draft, which becomes live in it as `apply` would make it. What they ask to send
+is decided as delivery would, by `outflow`. Messages are named by effects alike in all versions, so
+who is mailed by one and not by the other is found by name.
 """
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +16,8 @@ from typing import Any
 
 import msgspec
 
+from tailorbird.base.time import format_micros
+from tailorbird.delivery.decide import Deliver, Hold
 from tailorbird.events.event import (
     ABSORB,
     ACTIVATE,
@@ -29,8 +33,11 @@ from tailorbird.events.event import (
 from tailorbird.journeys.effects import SendMessage
 from tailorbird.ports.event_log import LogReader
 from tailorbird.ports.state_store import HAND_OVER, SEND, Commit, StateStore
+from tailorbird.profiles.state import ProfileState
+from tailorbird.profiles.state import decode as decode_state
 from tailorbird.reducer.effects import HandOver
 from tailorbird.services.advance import Engine
+from tailorbird.services.outflow import Outflow
 from tailorbird.workspace.definitions import Workspace
 
 SAMPLES = 10
@@ -44,11 +51,13 @@ _LEFT_OUT = (REFOLD, UNMERGE)
 
 @dataclass(slots=True)
 class Sent:
-    """Messages of one journey that are decided by a side, and those that the other one lacks."""
+    """Messages of one journey: asked for by a side, those that left, and that the other lacks."""
 
+    asked: int = 0
     count: int = 0
+    hours: Counter[str] = field(default_factory=Counter)  # in which hour (UTC) how many left
     alone: dict[str, tuple[int, str, str, int]] = field(default_factory=dict)
-    """By effect id: profile, step, template, when due (microseconds UTC)."""
+    """By effect id: profile, step, template, when it left (microseconds UTC)."""
 
 
 class Feed:
@@ -128,6 +137,7 @@ class Side:
         base: int,
         stores: Sequence[StateStore],
         load_workspace: Callable[[str], Workspace],
+        outflow: Outflow,
     ) -> None:
         self.stores: list[Any] = [_Counted(store) for store in stores]
         self._feed = Feed(log, base)
@@ -136,10 +146,47 @@ class Side:
             for index, store in enumerate(self.stores)
         ]
         self.sent: dict[str, Sent] = {}
+        self.held: Counter[str] = Counter()  # why a message left later
+        self.stopped: Counter[str] = Counter()  # why one did not leave
+        self.waiting: list[tuple[int, str, SendMessage]] = []  # until when, by effect id
+        self._named: set[str] = set()
+        self._outflow = outflow
         self._hand_overs: dict[str, HandOver] = {}
 
-    def live(self, records: Sequence[Record]) -> Iterator[tuple[str, SendMessage]]:
-        """Reduce records; yield the messages that come of them, by effect id."""
+    def live(self, records: Sequence[Record], now: int) -> Iterator[tuple[int, str, SendMessage]]:
+        """Reduce records; yield the messages that leave up to `now`: when, effect id, message."""
+        for effect_id, message in self._asked(records):
+            if effect_id in self._named:
+                continue  # a merge may lead to one effect twice; the ledger takes over the first
+            self._named.add(effect_id)
+            self.sent.setdefault(message.journey, Sent()).asked += 1
+            heapq.heappush(self.waiting, (message.due_at, effect_id, message))
+        while self.waiting and self.waiting[0][0] <= now:
+            at, effect_id, message = heapq.heappop(self.waiting)
+            state = self._state_of(message.profile_id)
+            if state is None:
+                continue  # erased meanwhile
+            decision = self._outflow.decide(message, state, at)
+            if isinstance(decision, Hold):
+                self.held[decision.reason] += 1
+                heapq.heappush(self.waiting, (decision.until, effect_id, message))
+            elif isinstance(decision, Deliver):
+                yield at, effect_id, message
+            else:
+                self.stopped[decision.reason] += 1
+
+    def forget_asked(self) -> None:
+        """Forget what waited in the outbox before the shadow."""
+        list(self._asked([]))
+
+    def _state_of(self, profile_id: int) -> ProfileState | None:
+        for store in self.stores:
+            for data in store.profiles([profile_id]).values():
+                state = decode_state(data)
+                return self._state_of(state.merged_into) if state.merged_into else state
+        return None
+
+    def _asked(self, records: Sequence[Record]) -> Iterator[tuple[str, SendMessage]]:
         self._feed.give([self._own(one) for one in records])
         for engine, store in zip(self._engines, self.stores, strict=True):
             while engine.step():
@@ -212,7 +259,7 @@ class Shadow:
         body = encode(Activate(version, release))
         parts = range(PARTITIONS)
         for side in (self.live, self.draft):
-            list(side.live([]))  # what waited in the outbox is no effect of the shadow
+            side.forget_asked()
         self._live(
             [Record(0, one, self.now, TICK, 0, b"") for one in parts],
             [Record(0, one, self.now, ACTIVATE, 0, body) for one in parts],
@@ -242,8 +289,7 @@ class Shadow:
         self.now = max(self.now, now)
         due = sorted(self.live.due(self.now) | self.draft.due(self.now))
         ticks = [Record(0, one, self.now, TICK, 0, b"") for one in due]
-        if ticks:
-            self._live(ticks, ticks)
+        self._live(ticks, ticks)
 
     def _live(self, live: Sequence[Record], draft: Sequence[Record]) -> None:
         self.records += sum(one.kind != TICK for one in live)
@@ -252,12 +298,13 @@ class Shadow:
             (self.live, self.draft, live),
             (self.draft, self.live, draft),
         ):
-            for effect_id, message in mine.live(records):
-                sent = mine.sent.setdefault(message.journey, Sent())
+            for at, effect_id, message in mine.live(records, self.now):
+                sent = mine.sent[message.journey]
                 sent.count += 1
+                sent.hours[format_micros(at)[:13]] += 1
                 theirs = other.sent.get(message.journey)
                 if theirs is None or theirs.alone.pop(effect_id, None) is None:
-                    place = (message.profile_id, message.step, message.template, message.due_at)
+                    place = (message.profile_id, message.step, message.template, at)
                     sent.alone[effect_id] = place
 
 
@@ -283,8 +330,8 @@ def report_of(
     def alone(sent: Sent) -> list[dict[str, Any]]:
         first = sorted(sent.alone.values(), key=lambda one: one[3])[:SAMPLES]
         return [
-            {**person(who), "step": step, "template": template, "due_at": written(due)}
-            for who, step, template, due in first
+            {**person(who), "step": step, "template": template, "left_at": written(at)}
+            for who, step, template, at in first
         ]
 
     sides = {"live": shadow.live, "draft": shadow.draft}
@@ -309,12 +356,17 @@ def report_of(
     for name in sorted({*shadow.live.sent, *shadow.draft.sent}):
         live, draft = (one.sent.get(name, nothing) for one in (shadow.live, shadow.draft))
         journeys[name] = {
+            "asked": {"live": live.asked, "draft": draft.asked},
             "live": live.count,
             "draft": draft.count,
             "only_live": len(live.alone),
             "only_draft": len(draft.alone),
             "only_live_sample": alone(live),
             "only_draft_sample": alone(draft),
+            "hours": {
+                "live": dict(sorted(live.hours.items())),
+                "draft": dict(sorted(draft.hours.items())),
+            },
         }
     return {
         "from": written(shadow.begun_at),
@@ -322,5 +374,8 @@ def report_of(
         "records": shadow.records,
         "segments": told,
         "journeys": journeys,
+        "held": {side: dict(one.held.most_common()) for side, one in sides.items()},
+        "stopped": {side: dict(one.stopped.most_common()) for side, one in sides.items()},
+        "waiting": {side: len(one.waiting) for side, one in sides.items()},
         "replaced_by": shadow.replaced_by,
     }

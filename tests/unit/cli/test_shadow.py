@@ -7,15 +7,18 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tailorbird import bootstrap
 from tailorbird.bootstrap.local_host import local_host
 from tailorbird.bootstrap.shadow import run_shadow
 from tailorbird.cli.app import run
 from tailorbird.cli.output import OK, OUTSIDE, USAGE, WRONG
+from tailorbird.ports.ledger import Message
 from tailorbird.ports.log_writer import EventDraft
 from tailorbird.services.publish import checked_workspace
 from tailorbird.testing.building import DAY, HOUR
@@ -24,7 +27,7 @@ from tailorbird.testing.folder import FILES, PEOPLE, live_in
 
 LIVE = {
     **FILES,
-    "tailorbird.toml": 'name = "Shop"\n',
+    "tailorbird.toml": 'name = "Shop"\n[sender]\npostal_address = "Bern"\n',
     "segments/keen.yaml": "when: count(viewed within 1d) >= 2\n",
     "journeys/late.yaml": (
         "enter: {event: viewed}\n"
@@ -83,10 +86,18 @@ def shadowed(data: Path, files: dict[str, str], *turns: Callable[[], object]) ->
     return run_shadow(data, workspace, files, micros=None, tell=tell)
 
 
+def introduced(user: str, begin: int, *, consents: bool = True) -> EventDraft:
+    """Return a call in which somebody gives an address, and agrees to mail."""
+    traits = {"email": f"{user}@shop.example", "consent": {"marketing": consents}}
+    return event_draft("identified", f"known {user}", begin, user, None, traits)
+
+
 def traffic(data: Path, begin: int) -> list[Callable[[], object]]:
     """Let old and new people order and look, and two of them turn out to be one."""
     orders = [event_draft("order_completed", f"o{n}", begin + n, f"u{n}") for n in range(5)]
     news = [event_draft("order_completed", f"n{n}", begin + 10 + n, f"new{n}") for n in range(3)]
+    known_first = [introduced(f"u{n}", begin - 20 + n) for n in range(5)]
+    known_first += [introduced(f"new{n}", begin - 10 + n) for n in range(3)]
     views = [event_draft("viewed", f"v{n}", begin + 20 + n, None, f"a{n % 4}") for n in range(9)]
     known = [
         event_draft("identified", "i1", begin + 40, "u1", "a1"),
@@ -94,7 +105,7 @@ def traffic(data: Path, begin: int) -> list[Callable[[], object]]:
         event_draft("identified", "i2", begin + 42, "new1", "a2"),
     ]
     return [
-        lambda: happen(data, orders),
+        lambda: happen(data, [*known_first, *orders]),
         lambda: happen(data, [*news, *views]),
         lambda: happen(data, known),
         lambda: time.sleep(3.5),  # longer than the wait, and than records take to lie in the log
@@ -112,7 +123,11 @@ def test_the_same_definitions_do_the_same(data: Path) -> None:
     found = shadowed(data, LIVE, *traffic(data, now() - 2 * HOUR))
     assert found["records"] > 20
     assert differences(found) == {"only_draft": 0, "only_live": 0}
-    assert found["journeys"]["w"] == {
+    journey = found["journeys"]["w"]
+    hours = journey.pop("hours")
+    assert sum(hours["live"].values()) == sum(hours["draft"].values()) == 3
+    assert journey == {
+        "asked": {"live": 3, "draft": 3},
         "live": 3,  # the new people; the others are buyers already
         "draft": 3,
         "only_live": 0,
@@ -120,7 +135,10 @@ def test_the_same_definitions_do_the_same(data: Path) -> None:
         "only_live_sample": [],
         "only_draft_sample": [],
     }
-    assert found["journeys"]["late"]["draft"] == found["journeys"]["late"]["live"] >= 3
+    late = found["journeys"]["late"]
+    assert late["asked"]["draft"] == late["asked"]["live"] >= 3
+    nobody = "the person has no e-mail address that can be mailed to"
+    assert late["draft"] == late["live"] == late["asked"]["live"] - found["stopped"]["live"][nobody]
     assert found["segments"]["buyers"]["live"] == {"size": PEOPLE + 3, "entered": 3, "left": 0}
     assert found["segments"]["keen"]["draft"]["size"] > 0
 
@@ -159,6 +177,59 @@ def test_a_draft_that_differs_is_told_by_whom(data: Path) -> None:
     assert who >= {f"user_id:u{n}" for n in (0, 2, 3, 4)}
     assert {one["step"] for one in journey["only_live_sample"]} == {"mail"}
     assert found["journeys"]["late"]["only_draft"] == found["journeys"]["late"]["only_live"] == 0
+
+
+def test_what_delivery_would_hold_back_does_not_leave(data: Path) -> None:
+    begin = now() - HOUR
+    people = [introduced(f"new{n}", begin + n, consents=n != 1) for n in range(4)]
+    orders = [event_draft("order_completed", f"n{n}", begin + 10 + n, f"new{n}") for n in range(5)]
+    unsubscribed = event_draft("unsubscribed", "x", begin + 5, "new2", None, {
+        "email": "new2@shop.example",
+    }, email="new2@shop.example")  # fmt: skip
+    again = {**LIVE, "journeys/again.yaml": FILES["journeys/w.yaml"]}
+    turns = [lambda: happen(data, [*people, unsubscribed]), lambda: happen(data, orders)]
+    found = shadowed(data, again, *turns, lambda: None, lambda: None)
+    assert found["journeys"]["w"]["asked"] == {"live": 5, "draft": 5}
+    live, draft = (found["stopped"][side] for side in ("live", "draft"))
+    assert live["consent for marketing was withdrawn"] >= 1
+    assert live["the person has no e-mail address that can be mailed to"] == 1
+    assert sum(live.values()) == 3  # who has no address, who said no, who unsubscribed
+    assert found["journeys"]["w"]["live"] == 2
+    # The cap of one a day: the draft's second journey waits.
+    assert sum(draft.values()) == 2 * sum(live.values())
+    assert sum(found["journeys"][name]["draft"] for name in ("w", "again")) == 2
+    assert found["held"] == {"live": {}, "draft": {"at most 1 marketing mail(s) a day": 2}}
+    assert found["waiting"] == {"live": 0, "draft": 2}
+
+
+def test_marketing_that_really_left_before_counts_for_the_cap(data: Path) -> None:
+    begin = now() - HOUR
+    message = Message(
+        effect_id="e" * 32,
+        state=0,
+        profile_id=1,
+        journey="w",
+        step="mail",
+        template="hello",
+        kind="marketing",
+        topic="marketing",
+        due_at=begin,
+        expires_at=begin,
+        created_at=begin,
+        effect=b"",
+        address="new0@shop.example",
+        status="sent",
+        finished_at=begin,
+        reported=True,
+    )
+    with closing(bootstrap.open_ledger(data, is_writer=True)) as ledger:
+        ledger.take_over(0, [message], 0)
+        ledger.update([message])
+    order = event_draft("order_completed", "n0", begin + 10, "new0")
+    turns = [lambda: happen(data, [introduced("new0", begin), order])]
+    found = shadowed(data, LIVE, *turns, lambda: None, lambda: None)
+    assert found["journeys"]["w"]["live"] == 0
+    assert found["held"]["live"] == {"at most 1 marketing mail(s) a day": 1}
 
 
 def test_deadlines_of_the_draft_come_without_ticks_of_the_server(data: Path) -> None:
@@ -201,6 +272,12 @@ def test_the_command(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "cannot tell" in found["cannot_tell"]
     assert run([*words, "--for", "1s"]) == OK
     assert "only draft" in capsys.readouterr().out
+    page = tmp_path / "shadow.html"
+    assert run([*words, "--for", "1s", "--html", str(page)]) == OK
+    assert str(page) in capsys.readouterr().out.replace("\n", "")
+    assert "<h1>Shadow of Shop</h1>" in page.read_text()
+    assert "<td>new</td>" in page.read_text()
+    assert run([*words, "--html", str(tmp_path / "nowhere" / "x.html")]) == OUTSIDE
     assert run([*words, "--for", "soon"]) == USAGE
     assert run([*words[:-1], "nowhere"]) == OUTSIDE
     (draft / "segments" / "new.yaml").write_text("when: any(order_completed\n")
