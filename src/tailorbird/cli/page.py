@@ -88,11 +88,16 @@ def bars(
                 )
     every = max(1, len(begins) // 8)
     marks += [
-        f'<text x="{LEFT + n * each:.1f}" y="{HEIGHT - 5}">{begins[n]}</text>'
+        f'<text x="{LEFT + n * each:.1f}" y="{HEIGHT - 5}">{_shown(begins[n])}</text>'
         for n in range(0, len(begins), every)
         if LEFT + n * each < WIDTH - 70
     ]
     return chart(marks, highest)
+
+
+def _shown(begin: str) -> str:
+    """Write a date, or a date with an hour, in no more room than a date takes."""
+    return begin if "T" not in begin else f"{begin[5:10]} {begin[11:]}h"
 
 
 def chart(marks: Iterable[str], highest: int) -> str:

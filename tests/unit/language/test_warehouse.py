@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from tailorbird.base.hashing import hash64
 from tailorbird.base.time import Duration, add_months, parse_micros
 from tailorbird.language import constructs, evaluate, evaluate_warehouse
 from tailorbird.language.api import read_question
@@ -112,6 +113,28 @@ def test_members_are_those_for_whom_the_condition_holds(tmp_path: Path) -> None:
         found = {row[0] for row in warehouse.connection.execute(query.text()).fetchall()}
         assert found == {n for n in (1, 2, 3, 4) if evaluate(text, views[:n], now)}, text
     warehouse.close()
+
+
+@pytest.mark.parametrize("one_in", [1, 4, 32])
+def test_a_sample_is_of_some_people_with_all_their_events(tmp_path: Path, one_in: int) -> None:
+    people = [hash64("profile", "user_id", f"u{number}") for number in range(2_000)]
+    lost = {hash64("anonymous", f"a{number}"): people[number] for number in range(50)}
+    connection = duckdb.connect()
+    connection.execute("CREATE TABLE e (profile_id BIGINT, timestamp TIMESTAMP, event VARCHAR)")
+    for ids in (people, people, list(lost)):
+        insert = "INSERT INTO e SELECT unnest(?), TIMESTAMP '2026-01-01', 'seen'"
+        connection.execute(insert, [ids])
+    connection.execute("CREATE TABLE m AS SELECT unnest(?) AS profile_id, unnest(?) AS survivor_id",
+                       [list(lost), list(lost.values())])  # fmt: skip
+    for name in ("e", "m"):
+        connection.execute(f"COPY {name} TO '{tmp_path / name}.parquet'")
+    warehouse = Warehouse(f"{tmp_path}/e.parquet", merges=f"{tmp_path}/m.parquet")
+    warehouse.sample(one_in)
+    rows = dict(warehouse.rows("SELECT profile_id, count(*) FROM events GROUP BY ALL"))
+    warehouse.close()
+    assert set(rows) <= set(people)
+    assert all(rows[one] == 2 + (one in lost.values()) for one in rows)
+    assert abs(len(rows) - len(people) / one_in) <= 4 * (len(people) / one_in) ** 0.5 * (one_in > 1)
 
 
 def test_columns_alone_are_enough(tmp_path: Path) -> None:

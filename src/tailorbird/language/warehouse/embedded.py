@@ -32,8 +32,8 @@ _PROFILES = {
 _NO_PROFILES = ", ".join(f"CAST(NULL AS {kind}) AS {name}" for name, kind in _PROFILES.items())
 
 _EXACT = Context(prec=60)
-# Bits of a profile id that a sample passes over: the lowest choose partitions.
-_SAMPLED_BITS = 20
+# Profile ids are hashes below this.
+_IDS_END = 1 << 63
 
 # The key of an answer: a profile, or a profile with the instant that was asked for.
 Answers = dict[Any, Value]
@@ -110,9 +110,12 @@ class Warehouse:
     def sample(self, one_in: int) -> None:
         """Let there be only one in so many people, with all their events; 1 is everybody.
 
-        Profile ids have to be the product's, which are hashes.
+        Profile ids have to be the product's, which are hashes. Files are sorted by time, so that
+        everybody lies in all of them; but of rows outside a range no other column is unpacked.
         """
-        chosen = f" WHERE (profile_id >> {_SAMPLED_BITS}) % {one_in} = 0" if one_in > 1 else ""
+        first = _IDS_END // 2
+        last = first + _IDS_END // one_in - 1
+        chosen = f" WHERE profile_id BETWEEN {first} AND {last}" if one_in > 1 else ""
         self.connection.execute(
             f"CREATE OR REPLACE TEMP VIEW events AS FROM ({self._events}){chosen}"
         )
