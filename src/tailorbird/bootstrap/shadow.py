@@ -5,12 +5,13 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
 from tailorbird import __version__
 from tailorbird.adapters.sqlite.connection import copy_database
+from tailorbird.adapters.sqlite.event_log import SqliteEventLog
 from tailorbird.adapters.sqlite.state_store import SqliteStateStore
 from tailorbird.base.problems import OperationalError
 from tailorbird.base.time import MICROSECONDS, format_micros
@@ -23,6 +24,7 @@ from tailorbird.bootstrap.stores import (
     open_log,
     open_suppression,
 )
+from tailorbird.ports.clock import Clock
 from tailorbird.ports.control_store import LIVE_VERSION
 from tailorbird.reducer.reading import StateReader
 from tailorbird.services.advance import Engine
@@ -100,29 +102,37 @@ def run_shadow(
         draft_side = side(places["draft"], draft)
         shadow = Shadow(live_side, draft_side, begun_at)
         shadow.begin(draft.version, __version__)
-        after = base
-        try:
-            while not shadow.replaced_by:
-                records = log.read(after, _BATCH)
-                if records:
-                    after = records[-1].offset
-                    shadow.take(records)
-                else:
-                    shadow.pass_time(clock.now() - _SETTLED)
-                passed = shadow.now - shadow.begun_at
-                tell(shadow.records, passed)
-                if micros is not None and passed >= micros:
-                    break
-                if not records:
-                    time.sleep(_LOOK_SECONDS)
-        except KeyboardInterrupt:
-            pass  # that is how it ends where no time was given
+        with suppress(KeyboardInterrupt):  # that is how it ends where no time was given
+            _follow(shadow, log, base, clock, micros, tell)
         return report_of(
             shadow,
             {"live": load(version).segments.keys(), "draft": draft.segments.keys()},
             identity.identifiers,
             format_micros,
         )
+
+
+def _follow(
+    shadow: Shadow,
+    log: SqliteEventLog,
+    after: int,
+    clock: Clock,
+    micros: int | None,
+    tell: Callable[[int, int], None],
+) -> None:
+    while not shadow.replaced_by:
+        records = log.read(after, _BATCH)
+        if records:
+            after = records[-1].offset
+            shadow.take(records)
+        else:
+            shadow.pass_time(clock.now() - _SETTLED)
+        passed = shadow.now - shadow.begun_at
+        tell(shadow.records, passed)
+        if micros is not None and passed >= micros:
+            break
+        if not records:
+            time.sleep(_LOOK_SECONDS)
 
 
 def _copy(data: Path, live: Path, draft: Path, load: Callable[[str], Workspace]) -> int:
