@@ -19,7 +19,6 @@ from tailorbird.base.time import format_micros, parse_micros
 from tailorbird.language.oracle import Person
 from tailorbird.language.parser import parse
 from tailorbird.language.warehouse.embedded import Warehouse
-from tailorbird.language.warehouse.frame import Frame
 from tailorbird.language.warehouse.query import members_query
 
 NOW = parse_micros("2026-03-01T00:00:00Z")
