@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from tailorbird.adapters.lake import columns, items
+from tailorbird.adapters.lake import columns, items, parquet
 from tailorbird.adapters.lake.manifest import QUARANTINE, to_json
 from tailorbird.adapters.lake.parquet import FILES_MAX, ParquetLake
 from tailorbird.adapters.memory.event_log import MemoryEventLog
@@ -327,6 +327,24 @@ def test_what_is_fresh_is_settled_once_there_is_much_of_it(tmp_path: Path) -> No
     assert lake.compact() == 0
     add(100)
     assert lake.compact() == 0
+    assert records_in(lake) == log.read(0, 10_000)
+
+
+def test_rows_that_compress_well_do_not_gather_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet, "FULL_ROWS", 50)
+    monkeypatch.setattr(parquet, "SETTLED_BYTES_MIN", 1)
+    log, lake = MemoryEventLog(), ParquetLake(tmp_path)
+    for number in range(400):
+        event = Event(type="track", name="seen", message_id=f"m{number}", timestamp=START, order=1)
+        log.append([Draft(1, EVENT, 1, encode(event))], START + number)
+        if number % 20 == 19:
+            export(log, lake)
+            lake.compact()
+    rows = [one.rows for one in lake.manifest().files]
+    assert max(rows) < 2 * 50
+    assert len(rows) <= 400 / 50 + 1
     assert records_in(lake) == log.read(0, 10_000)
 
 

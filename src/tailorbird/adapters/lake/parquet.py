@@ -35,8 +35,9 @@ from tailorbird.base.time import parse_micros
 from tailorbird.ports.lake import PROMOTED, LakeEvent, LakeRecord
 
 FILES_MAX = 8
-# A file of this size stays as it is; smaller ones are merged once there are too many of them.
-FULL_BYTES = 8 * 1024 * 1024
+# A file of this size, or of so many rows, stays as it is; smaller ones are merged once there are
+# too many of them. Rows are held in memory meanwhile, and some compress to a hundredth of that.
+FULL_BYTES, FULL_ROWS = 8 * 1024 * 1024, 100_000
 # Fewer bytes that are fresh are left to become more; and they have to be as many as are settled,
 # so that a byte is compressed well twice, in the mean, before its file is full.
 SETTLED_BYTES_MIN = 256 * 1024
@@ -287,20 +288,24 @@ class ParquetLake:
 
 def _groups(files: Sequence[LakeFile]) -> list[list[LakeFile]]:
     """Return the files that are to be one: of a year or month where it is small, else of a day."""
-    small = [one for one in files if one.size < FULL_BYTES]
-    sizes: dict[str, int] = {}
+    small = [one for one in files if _fullness(one) < 1]
+    spans: dict[str, float] = {}
     for one in small:
         for span in {one.day[:4], one.day[:7]}:
-            sizes[span] = sizes.get(span, 0) + one.size
+            spans[span] = spans.get(span, 0) + _fullness(one)
     found: dict[str, list[LakeFile]] = {}
     for one in small:
         year, month = one.day[:4], one.day[:7]
-        if sizes[year] <= FULL_BYTES or not one.last_day.startswith(month):
+        if spans[year] <= 1 or not one.last_day.startswith(month):
             span = year
         else:
-            span = month if sizes[month] <= FULL_BYTES or one.until else one.day
+            span = month if spans[month] <= 1 or one.until else one.day
         found.setdefault(span, []).append(one)
     return list(found.values())
+
+
+def _fullness(file: LakeFile) -> float:
+    return max(file.size / FULL_BYTES, file.rows / FULL_ROWS)
 
 
 def _due(group: Sequence[LakeFile]) -> tuple[Sequence[LakeFile], bool]:
