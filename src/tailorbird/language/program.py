@@ -13,6 +13,7 @@ from functools import lru_cache
 from types import CodeType
 from typing import Any, Protocol
 
+from tailorbird.base.numbers import SCALE
 from tailorbird.events.event import Event
 from tailorbird.language import accumulators, decay, interests, tree
 from tailorbird.language.accumulators import NEVER, Cell, Cells, CellSpec
@@ -32,6 +33,8 @@ from tailorbird.language.values import Value
 from tailorbird.language.vocabulary import NAMES
 
 _Evaluate = Callable[[Cells, Any, int], tuple[Value, int]]
+# A part of an expression: how it is written, its value, its cells, and whether it is a count.
+_Explained = tuple[str, Callable[..., Any], tuple[int, ...], bool]
 _Add = Callable[[Cells, Event, int], None]
 # See `Program.take`: (cells, event, now, view, members, deadlines, changes), and without an event.
 _Changes = list[tuple[str, bool]]
@@ -116,7 +119,7 @@ class Program:
             )
             for key, name in self._standing.items()
         }
-        self._explainers: dict[str, list[tuple[str, Callable[..., Value], tuple[int, ...]]]] = {}
+        self._explainers: dict[str, list[_Explained]] = {}
 
     @property
     def specs(self) -> Mapping[int, CellSpec]:
@@ -242,12 +245,18 @@ class Program:
         explainer = self._explainers.get(key)
         if explainer is None:
             parts = {text[part.span[0] : part.span[1]]: part for part in operands(self._nodes[key])}
-            explainer = [(name, *self._compile_value(part)) for name, part in parts.items()]
+            explainer = [
+                (name, *self._compile_value(part), _is_count(part)) for name, part in parts.items()
+            ]
             self._explainers[key] = explainer
-        return [
-            (name, value(view.cells, view, now), bool(cells) and self._is_capped(cells, view))
-            for name, value, cells in explainer
-        ]
+        found: list[tuple[str, Value, bool]] = []
+        for name, read, cells, is_count in explainer:
+            value = read(view.cells, view, now)
+            full = [one for one in cells if self._is_full(one, view)]
+            # Of what is kept some may have left the window meanwhile: then no more is in it.
+            is_capped = any(not is_count or value >= self.specs[one].cap * SCALE for one in full)
+            found.append((name, value, is_capped))
+        return found
 
     def interests(self, name: str, view: ViewLike, now: int, limit: int) -> list[tuple[str, float]]:
         """Return the heaviest values of an interest with their weights in points."""
@@ -255,8 +264,8 @@ class Program:
         cells = tuple((view.cells.get(one), points) for one, points in Needs().interest(interest))
         return interests.top_interests(cells, interest.half_life, now, limit)
 
-    def _is_capped(self, cells: Iterable[int], view: ViewLike) -> bool:
-        return any(len(view.cells.get(one, ())) >= self.specs[one].cap for one in cells)
+    def _is_full(self, cell: int, view: ViewLike) -> bool:
+        return len(view.cells.get(cell, ())) >= self.specs[cell].cap
 
     def born(self, timezone: str) -> tuple[str, ...]:
         """Return the standing keys to ask for a profile of which nothing is known.
@@ -414,6 +423,10 @@ def operands(node: tree.Node) -> Iterable[tree.Node]:
         or isinstance(node, (tree.Aggregate, tree.Path, tree.Named, tree.InSegment, tree.Call))
     ):
         yield node
+
+
+def _is_count(node: tree.Node) -> bool:
+    return isinstance(node, tree.Aggregate) and node.kind == "count"
 
 
 def _copy(cell: Cell) -> Cell:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from tailorbird.base.time import DAY, Duration, format_micros
@@ -113,7 +114,9 @@ class StateReader:
             )
             again = None
             if isinstance(definition.reentry, Duration) and not asked.holds:
+                # The pause is over then whatever else happens.
                 again = waiting(definition.reentry.after(started.last_at))
+                again = replace(again, is_verified=True)
             conditions.append((asked, again))
         trigger = run.trigger if run else None
         version = run.version if run else ""

@@ -6,6 +6,7 @@ import pytest
 
 from tailorbird.base.time import Duration
 from tailorbird.journeys.effects import SendMessage
+from tailorbird.reducer.reading import StateReader
 from tailorbird.reducer.reducer import Reducer
 from tailorbird.testing.building import (
     DAY,
@@ -169,6 +170,23 @@ def test_every_message_carries_the_conditions_with_their_values() -> None:
         ("trigger", True, [("count(order_completed within 30d)", "2 or more")]),
         ("recent", False, [("any(email_opened)", False)]),
     ]
+
+
+def test_a_count_whose_events_left_the_window_is_no_lower_bound() -> None:
+    person = person_in(
+        journey("thanks", (send("mail"),), segment="frequent"),
+        frequent="count(order_completed within 30d) >= 2",
+    )
+    for at in (0, HOUR, 20 * DAY):
+        person.does("order_completed", at)
+
+    def told(at: int) -> object:
+        reader = StateReader(person.reducer.workspace)
+        assert person.state is not None
+        return reader.why_not(person.state, "thanks", START + at)[0][0].values
+
+    assert told(20 * DAY) == [("count(order_completed within 30d)", "2 or more")]
+    assert told(40 * DAY) == [("count(order_completed within 30d)", 1)]
 
 
 def test_effects_are_named_alike_when_reduced_again_and_apart_between_people() -> None:
