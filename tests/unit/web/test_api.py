@@ -13,6 +13,7 @@ from tailorbird.delivery import tokens
 from tailorbird.delivery.tokens import Token
 from tailorbird.ports.ledger import Message
 from tailorbird.ports.state_store import Commit
+from tailorbird.services.equality import ValueVerdict, Verdict, report_of
 from tailorbird.testing.building import DAY, START
 from tailorbird.testing.in_process import ADMIN, TOKEN_KEY, WRITE, InProcessServer
 
@@ -213,6 +214,20 @@ def test_health_and_metrics_count_what_went_wrong_and_say_the_mend(
     assert "tailorbird_messages_unknown 0.0" in metrics
     assert 'tailorbird_engine_records_behind{engine="0"}' in metrics
     assert 'tailorbird_dead_letters{rule="' in metrics
+
+
+def test_what_was_reckoned_otherwise_is_measured(shop: InProcessServer) -> None:
+    segment = Verdict(
+        segment="buyers", judge="warehouse", people=9, members=4, missing=(1, 2), extra=(3,)
+    )
+    score = ValueVerdict(kind="score", name="heat", judge="warehouse", people=9, unequal=(4,))
+    shop.control.set("equality", json.dumps(report_of([segment], [score], 0, 1.0)))
+    metrics = shop.ask("GET", "/metrics").body.decode()
+    assert 'tailorbird_segment_unequal{segment="buyers",what="missing"} 2.0' in metrics
+    assert 'tailorbird_segment_unequal{segment="buyers",what="extra"} 1.0' in metrics
+    assert 'tailorbird_value_unequal{kind="score",name="heat"} 1.0' in metrics
+    told = shop.ask("GET", "/v1/status", headers=ADMIN).json["equality"]
+    assert told["mismatch"] == 4
 
 
 def test_the_key_in_a_link_is_traded_for_a_session(shop: InProcessServer) -> None:
