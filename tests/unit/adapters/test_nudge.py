@@ -7,6 +7,8 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import pytest
+
 from tailorbird.adapters.socket.nudge import PAUSE_SECONDS, SocketNudged, SocketNudger
 
 
@@ -112,3 +114,21 @@ def test_waking_from_inside_ends_the_wait(tmp_path: Path) -> None:
         assert await waiting.wait(10)
 
     with_nudged(tmp_path / "a.sock", act)
+
+
+def test_a_socket_that_is_taken_away_as_it_is_made_stops_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.sock"
+    chmod = Path.chmod
+
+    def taken_away(self: Path, mode: int) -> None:
+        self.unlink()
+        chmod(self, mode)
+
+    monkeypatch.setattr(Path, "chmod", taken_away)
+
+    async def act(waiting: SocketNudged) -> None:
+        assert not await waiting.wait(0.02)
+
+    with_nudged(path, act)

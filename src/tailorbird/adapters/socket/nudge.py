@@ -62,7 +62,8 @@ class SocketNudged:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._socket.bind(str(path))
-        path.chmod(0o600)
+        with contextlib.suppress(FileNotFoundError):
+            path.chmod(0o600)  # whoever took the file away loses nudges, which are only hints
         self._came = asyncio.Event()
         asyncio.get_running_loop().add_reader(self._socket, self._take)
 
