@@ -18,6 +18,7 @@ from tailorbird.bootstrap.local_host import local_host
 from tailorbird.bootstrap.plan import make_plan
 from tailorbird.bootstrap.stores import (
     PUBLISHER,
+    clock_kind,
     is_writer_listening,
     open_control,
     open_state,
@@ -106,8 +107,7 @@ def _in_turn(data: Path, seconds: float) -> Ownership:
 async def _publish(data: Path, files: Mapping[str, str], seconds: float) -> str | None:
     with closing(open_control(data)) as control:
         if not is_writer_listening(data):
-            kind = "simulated" if (data / "clock").is_file() else "system"
-            with local_host(data, kind) as host:
+            with local_host(data, clock_kind(data)) as host:
                 found = await Publisher(control, host, prepare=preparer(data)).publish(files)
                 await host.settle()
             return found.version

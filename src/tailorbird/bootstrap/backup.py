@@ -14,6 +14,7 @@ from tailorbird.base.time import DAY, format_micros
 from tailorbird.bootstrap.erasures import erase_again, read_register
 from tailorbird.bootstrap.lake_keeper import begin_anew
 from tailorbird.bootstrap.stores import (
+    clock_kind,
     open_clock,
     open_control,
     open_ledger,
@@ -66,7 +67,7 @@ def restore_backup(
     prepare_data_folder(data)  # refuses a network disk
     fresh = data.with_name(f".{data.name}.restoring")
     manifest = lay_out(folder, fresh)
-    clock = "simulated" if (fresh / "clock").is_file() else "system"
+    clock = clock_kind(fresh)
     if hold_until is None:
         hold_until = open_clock(fresh, clock).now()
     hold_until = max(hold_until, manifest.log_now)

@@ -12,6 +12,7 @@ from tailorbird.base.problems import OperationalError, Problem
 from tailorbird.base.time import DAY
 from tailorbird.bootstrap.backtest import run_backtest
 from tailorbird.bootstrap.stores import (
+    clock_kind,
     copy_state,
     open_clock,
     open_control,
@@ -71,8 +72,7 @@ def make_plan(
             things.enter_context(closing(copy_state(data, int(path.stem), Path(folder))))
             for path in sorted((data / "state").glob("*.db"), key=lambda one: int(one.stem))
         ]
-        kind = "simulated" if (data / "clock").is_file() else "system"
-        now = max(open_clock(data, kind).now(), log.last_now())
+        now = max(open_clock(data, clock_kind(data)).now(), log.last_now())
         live, draft, version = _reducers(control, base, files, workspace)
         changed = differences(live.workspace, workspace)
         tell("asking everybody")

@@ -17,6 +17,7 @@ from tailorbird.base.problems import OperationalError
 from tailorbird.base.time import MICROSECONDS, format_micros
 from tailorbird.bootstrap.definitions import workspace_loader
 from tailorbird.bootstrap.stores import (
+    clock_kind,
     open_clock,
     open_control,
     open_identity,
@@ -75,7 +76,7 @@ def run_shadow(
         draft = draft_version(control, version, files, workspace)
         places = {name: Path(folder) / name for name in ("live", "draft")}
         base = _copy(data, places["live"], places["draft"], load)
-        clock = open_clock(data, "simulated" if (data / "clock").is_file() else "system")
+        clock = open_clock(data, clock_kind(data))
         # Where nothing came for long the log's last instant is no beginning.
         begun_at = max(log.last_now(), clock.now() - _SETTLED)
         suppression = things.enter_context(closing(open_suppression(data)))

@@ -36,6 +36,7 @@ WORKSPACE_FOLDER = "workspace_folder"
 PUBLISHER = "publisher"
 # Unix socket paths are short; a data folder deep in a tree needs another place for its socket.
 _SOCKET_PATH_BYTES_MAX = 100
+_CLOCK = "clock"  # of a folder whose time is simulated
 
 
 def prepare_data_folder(data: Path) -> None:
@@ -93,10 +94,15 @@ def socket_path(data: Path, name: str = "writer") -> Path:
     return runtime / f"tailorbird-{os.getuid()}-{status.st_dev}-{status.st_ino}-{name}.sock"
 
 
+def clock_kind(data: Path) -> str:
+    """Return which clock a data folder runs on: one that began simulated stays so."""
+    return "simulated" if (data / _CLOCK).is_file() else "system"
+
+
 def open_clock(data: Path, kind: str, *, is_writer: bool = False) -> Clock:
     """Return the machine's clock, or the simulated one that the folder's processes share."""
     if kind == "simulated":
-        return MappedClock(data / "clock", is_writer=is_writer)
+        return MappedClock(data / _CLOCK, is_writer=is_writer)
     return SystemClock()
 
 

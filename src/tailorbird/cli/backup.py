@@ -14,7 +14,6 @@ from tailorbird.base.time import format_micros, parse_micros
 from tailorbird.bootstrap.backup import damages, make_backup, read_manifest, restore_backup
 from tailorbird.cli import output
 from tailorbird.cli.output import OUTSIDE, Failure
-from tailorbird.cli.reading import clock_kind
 
 _SHOWN_MAX = 50
 _DROPPED = "dropped after a restore: it may have been sent before"
@@ -170,7 +169,7 @@ def release(
             "Give the folder that `tailorbird serve --data` was given.",
             code=OUTSIDE,
         )
-    now = bootstrap.open_clock(data, clock_kind(data)).now()
+    now = bootstrap.open_clock(data, bootstrap.clock_kind(data)).now()
     changed = 0
     with closing(bootstrap.open_ledger(data, is_writer=True)) as ledger:
         if send:

@@ -21,7 +21,6 @@ from tailorbird.base.time import format_micros, parse_micros
 from tailorbird.bootstrap.local_host import local_host
 from tailorbird.cli import output
 from tailorbird.cli.output import OUTSIDE, Failure
-from tailorbird.cli.reading import clock_kind
 from tailorbird.events.refusal import Rule
 from tailorbird.ports.dead_letters import DeadLetters, Letter, Which
 from tailorbird.ports.log_writer import LogWriter
@@ -275,7 +274,7 @@ async def _replay(
             return await _replayer(data, letters, writer).replay(which, mend, is_dry=is_dry)
         finally:
             await writer.close()
-    with local_host(data, clock_kind(data)) as host:
+    with local_host(data, bootstrap.clock_kind(data)) as host:
         found = await _replayer(data, letters, host).replay(which, mend)
         await host.settle()
         return found
@@ -288,7 +287,7 @@ def _replayer(data: Path, letters: DeadLetters, writer: LogWriter) -> Replayer:
     return Replayer(
         letters,
         writer,
-        bootstrap.open_clock(data, clock_kind(data)),
+        bootstrap.open_clock(data, bootstrap.clock_kind(data)),
         rules=rules,
         standardise=LiveStandardiser(control, rules, places, Learned(control)),
         sources=LiveSources(control),

@@ -15,7 +15,7 @@ from tailorbird import bootstrap
 from tailorbird.bootstrap.erasures import read_register, write_register
 from tailorbird.cli import output
 from tailorbird.cli.output import OUTSIDE, Failure
-from tailorbird.cli.reading import clock_kind, nobody, open_query, reference_of
+from tailorbird.cli.reading import nobody, open_query, reference_of
 from tailorbird.events.event import Erase
 from tailorbird.services.erase import ask_for, certificate, plan
 
@@ -61,7 +61,7 @@ def erase(
         profile_id = query.profile_id(reference_of(person))
         if profile_id is None:
             raise nobody(person)
-        now = bootstrap.open_clock(data, clock_kind(data)).now()
+        now = bootstrap.open_clock(data, bootstrap.clock_kind(data)).now()
         salt = bootstrap.erasure_salt(control)
         erase = plan(profile_id, query.state(profile_id), log, identity, suppression, salt, now)
         if dry_run:

@@ -13,11 +13,11 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from tailorbird import bootstrap
 from tailorbird.adapters.tables import CsvOptions, files_of, open_file, open_query
 from tailorbird.base.problems import ProblemsError
 from tailorbird.bootstrap.importing import open_import
 from tailorbird.cli import output
-from tailorbird.cli.reading import clock_kind
 from tailorbird.ports.table import Table
 from tailorbird.services.imports.mapping import ImportMapping, file_options, read_mapping
 from tailorbird.services.imports.run import (
@@ -166,7 +166,7 @@ def _mapping_of(table: Table, path: str, text: str, kind: str) -> ImportMapping:
 async def _run(
     plans: Sequence[tuple[Table, ImportMapping]], data: Path, *, is_dry: bool, is_quiet: bool
 ) -> list[ImportReport]:
-    opened = open_import(data, clock_kind(data), is_dry=is_dry)
+    opened = open_import(data, bootstrap.clock_kind(data), is_dry=is_dry)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(opened.close)
         bar = stack.enter_context(

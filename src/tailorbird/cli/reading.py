@@ -47,7 +47,7 @@ def open_query(data: Path) -> Iterator[Query]:
             ledger=things.enter_context(closing(bootstrap.open_ledger(data))),
             control=control,
             suppression=things.enter_context(closing(bootstrap.open_suppression(data))),
-            clock=bootstrap.open_clock(data, clock_kind(data)),
+            clock=bootstrap.open_clock(data, bootstrap.clock_kind(data)),
             load_workspace=workspace_loader(control),
         )
 
@@ -71,11 +71,6 @@ def open_query_then(data: Path, person: str, at: str) -> Iterator[Query]:
         ) from None
     with open_query_at(data, reference_of(person), instant) as then:
         yield then
-
-
-def clock_kind(data: Path) -> str:
-    """Return which clock a data folder runs on."""
-    return "simulated" if (data / "clock").is_file() else "system"
 
 
 def reference_of(person: str) -> str:

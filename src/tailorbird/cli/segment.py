@@ -19,7 +19,7 @@ from tailorbird.base.time import parse_micros
 from tailorbird.cli import output
 from tailorbird.cli.output import USAGE, Failure
 from tailorbird.cli.preview_text import show_preview
-from tailorbird.cli.reading import clock_kind, open_query, unknown
+from tailorbird.cli.reading import open_query, unknown
 from tailorbird.language.errors import ExpressionError
 from tailorbird.language.warehouse.errors import WarehouseError
 from tailorbird.services.publish import checked_workspace
@@ -338,7 +338,7 @@ def _instant(text: str, data: Path) -> int:
             code=output.OUTSIDE,
         )
     if not text:
-        return bootstrap.open_clock(data, clock_kind(data)).now()
+        return bootstrap.open_clock(data, bootstrap.clock_kind(data)).now()
     try:
         return parse_micros(text)
     except (ValueError, OverflowError):

@@ -12,6 +12,7 @@ from cyclopts.validators import Number
 
 from tailorbird import bootstrap
 from tailorbird.adapters.files import Keys, ensure_keys, read_folder
+from tailorbird.base.time import format_micros
 from tailorbird.cli import output
 from tailorbird.services.publish import checked_workspace
 from tailorbird.worker import supervisor
@@ -28,7 +29,7 @@ def serve(
     host: str = "127.0.0.1",
     port: Annotated[int, Parameter(validator=Number(gte=1, lte=65_535))] = 8000,
     engines: Annotated[int, Parameter(validator=Number(gte=1, lte=64))] = 2,
-    clock: Literal["system", "simulated"] = "system",
+    clock: Literal["system", "simulated"] | None = None,
     smtp_url: str = "",
     role: Role | None = None,
     index: Annotated[int, Parameter(validator=Number(gte=0, lte=63))] = 0,
@@ -58,7 +59,8 @@ def serve(
     engines
         Number of engine processes. A data folder keeps the number that it began with.
     clock
-        `simulated` stands still until `POST /v1/clock` moves it; for demos and tests.
+        `simulated` stands still until `POST /v1/clock` moves it; for demos and tests. A data
+        folder keeps the clock that it began with.
     smtp_url
         Mail server, instead of the one in tailorbird.toml. TAILORBIRD_SMTP_URL does the same
         and keeps a password out of the list of processes.
@@ -79,7 +81,7 @@ def serve(
         port=port,
         engines=engines,
         index=index,
-        clock=clock,
+        clock=_kept_clock(data, clock),
         smtp_url=smtp_url or os.environ.get("TAILORBIRD_SMTP_URL", ""),
         log_level=log_level,
     )
@@ -89,6 +91,20 @@ def serve(
         import_module(f"tailorbird.worker.{role}").main(settings.to_argv())
         return output.OK
     return _supervise(settings, role)
+
+
+def _kept_clock(data: Path, asked: str | None) -> str:
+    """Return the clock of a data folder; refuse the machine's where its time is simulated."""
+    kept = bootstrap.clock_kind(data)
+    if asked == "system" and kept == "simulated":
+        now = bootstrap.open_clock(data, kept).now()
+        raise output.Failure(
+            f"the time of {data} is simulated and stands at {format_micros(now)}; by the machine's"
+            " clock all of its people would grow that much older at once, for good",
+            "Leave --clock out, or begin with another data folder.",
+            code=output.USAGE,
+        )
+    return asked or kept
 
 
 def _refuse_unless_live(settings: RoleSettings, files: dict[str, str]) -> None:
@@ -127,4 +143,10 @@ def _supervise(settings: RoleSettings, role: Role | None) -> int:
     output.console().print(
         f"Serving {settings.workspace} at http://{settings.host}:{settings.port} (Ctrl-C stops)."
     )
+    if settings.clock == "simulated":
+        now = bootstrap.open_clock(settings.data, "simulated", is_writer=True).now()
+        output.console().print(
+            f"Its time is simulated: it stands at {format_micros(now)} until POST /v1/clock moves"
+            " it."
+        )
     return supervisor.serve(settings, background=(publishing,))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tailorbird.adapters.clock import MappedClock
 from tailorbird.cli.app import _COMMANDS, make_app, run
 from tailorbird.cli.output import OK, OUTSIDE, USAGE, WRONG
 
@@ -218,3 +219,33 @@ def test_members_after_what_is_no_id_is_refused(
     told = capsys.readouterr().err
     assert "'nonsense' is not the id of a profile" in told
     assert "p_0123456789abcdef" in told
+
+
+def test_a_folder_of_simulated_time_is_not_served_by_the_machines_clock(
+    shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    MappedClock(data / "clock", start=1_323_430_000_000_000)
+    words = ["serve", "--workspace", str(shop), "--data", str(data), "--clock", "system"]
+    assert run(words) == USAGE
+    said = " ".join(capsys.readouterr().err.split())
+    assert "is simulated and stands at 2011-12-09" in said
+    assert "Leave --clock out" in said
+
+
+@pytest.mark.parametrize("kept", ["system", "simulated"])
+def test_serve_goes_on_with_the_clock_of_its_folder(
+    kept: str, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    if kept == "simulated":
+        MappedClock(data / "clock", start=1_323_430_000_000_000)
+    served: list[str] = []
+    monkeypatch.setattr(
+        "tailorbird.worker.supervisor.serve",
+        lambda settings, **_: served.append(settings.clock) or OK,
+    )
+    assert run(["serve", "--workspace", str(shop), "--data", str(data)]) == OK
+    assert served == [kept]
