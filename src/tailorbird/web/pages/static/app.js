@@ -37,6 +37,7 @@ function spark(name, size) {
   seen.push(size);
   if (seen.length > 60) seen.shift();
   history.set(name, seen);
+  if (seen.every((one) => one === size)) return ""; // nothing has moved since the page was opened
   const top = Math.max(...seen, 1);
   const points = seen.map((v, i) => `${((i / Math.max(seen.length - 1, 1)) * 100).toFixed(1)},${(24 - (v / top) * 21).toFixed(1)}`);
   return `<svg class="spark" viewBox="0 0 100 26" preserveAspectRatio="none" aria-hidden="true"><path d="M${points.join("L")}"/></svg>`;
