@@ -57,6 +57,18 @@ def test_written_in_another_way_it_is_the_same_address() -> None:
     assert places.look_up(BOXFORD) is not None
 
 
+def test_a_name_of_no_known_type_is_a_problem_and_no_crash(tmp_path: Path) -> None:
+    # MaxMind's own reader in C ends the process here.
+    path, intact = tmp_path / "city.mmdb", CITY.read_bytes()
+    path.write_bytes(intact.replace(b"\x44city", b"\x00city"))
+    assert path.read_bytes() != intact
+    places = MaxmindPlaces(path)
+    with pytest.raises(PlacesProblem):
+        places.record(BOXFORD)
+    assert places.look_up(BOXFORD) is None
+    assert places.problem is not None
+
+
 def test_an_address_of_the_sixth_version_is_unknown_to_files_of_the_fourth() -> None:
     places = MaxmindPlaces(DATA / "MaxMind-DB-test-ipv4-24.mmdb")
     assert places.record("2001:db8::1") is None
