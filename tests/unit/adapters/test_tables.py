@@ -69,6 +69,28 @@ def test_how_csv_is_written_is_found(
     assert [row.values for row in table.rows()] == [{"name": "Zoë", "city": "Köln"}]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_two_bytes_a_character_are_noticed_without_a_mark(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes("id,name\n1,Zoë\n".encode(encoding))
+    assert [row.values for row in rows_of(path)] == [{"id": "1", "name": "Zoë"}]
+
+
+def test_a_first_line_that_tells_excel_the_delimiter_is_no_header(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('sep=;\nid;note\n1;"a, b"\n2;c;d\n', encoding="utf-8-sig")
+    first, bad = rows_of(path)
+    assert (first.number, first.values) == (3, {"id": "1", "note": "a, b"})
+    assert (bad.number, bad.fault) == (4, "the line has 3 cells instead of 2")
+
+
+def test_a_line_of_empty_cells_is_as_good_as_an_empty_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(",,\nid,name,\n,,\n1,Zoe,\n , ,\n", encoding="utf-8")
+    (only,) = rows_of(path)
+    assert (only.number, only.values) == (4, {"id": "1", "name": "Zoe", "column_3": ""})
+
+
 def test_packed_files_are_read(tmp_path: Path) -> None:
     for name, text in (("a.csv.gz", "a\nx\n"), ("a.jsonl.gz", '{"a": "x"}\n')):
         (tmp_path / name).write_bytes(gzip.compress(text.encode()))

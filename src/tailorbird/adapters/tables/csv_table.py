@@ -29,6 +29,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+# The first line of files that Excel is to open anywhere.
+_SAYS_DELIMITER = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 # What stands among the rows, not in a header: numbers, dates, addresses.
 _DATUM = re.compile(r"[-+]?[\d.,:/ -]*\d[\d.,:/ -]*|\d{4}-\d\d-\d\dT.*|[^@\s]+@[^@\s]+\.\w+")
 
@@ -101,7 +103,10 @@ class CsvTable:
         self.name = path.name
         self.encoding = options.encoding or _encoding_of(path)
         sample = self._sample()
-        self.delimiter = options.delimiter or _delimiter_of(sample)
+        said = _SAYS_DELIMITER.fullmatch(sample[0].rstrip()) if sample else None
+        self._lines_before = 1 if said else 0
+        sample = sample[self._lines_before :]
+        self.delimiter = options.delimiter or (said[1] if said else _delimiter_of(sample))
         first = next(iter(self._records(sample)), [])
         self.has_header = not options.columns and not any(map(_is_datum, first))
         self._columns = options.columns or _names(first, has_header=self.has_header)
@@ -119,11 +124,11 @@ class CsvTable:
         """Yield the rows; `number` is the line that a row begins at."""
         columns, width = self._columns, len(self._columns)
         with self._open() as file:
-            lines = _Lines(file)
+            lines = _Lines(islice(file, self._lines_before, None))
             reader = self._reader(lines)
             is_first = self.has_header
             while True:
-                line = reader.line_num + 1
+                line = reader.line_num + 1 + self._lines_before
                 lines.begin()
                 try:
                     cells = next(reader)
@@ -139,8 +144,8 @@ class CsvTable:
                     # A row that is whole ends with its line; this one asked for more.
                     fault = "a quote that opens in the row is never closed: no row follows it"
                     yield Row(line, fault=fault, raw=lines.take())
-                elif is_first or not cells:
-                    is_first = is_first and not cells
+                elif is_first or not any(cells):
+                    is_first = is_first and not any(cells)
                 elif len(cells) != width:
                     # As JSON: so the erasure of a person finds their values in it.
                     raw = msgspec.json.encode(cells)
@@ -168,7 +173,7 @@ class CsvTable:
         return csv.reader(lines, delimiter=self.delimiter, skipinitialspace=True)
 
     def _records(self, lines: Sequence[str]) -> Iterator[list[str]]:
-        return (cells for cells in self._reader(iter(lines)) if cells)
+        return (cells for cells in self._reader(iter(lines)) if any(cells))
 
 
 def _encoding_of(path: Path) -> str:
@@ -178,6 +183,9 @@ def _encoding_of(path: Path) -> str:
             head = file.read(4)
             for mark, encoding in _MARKS:
                 if head.startswith(mark):
+                    return encoding
+            for zeros, encoding in ((head[1::2], "utf-16-le"), (head[::2], "utf-16-be")):
+                if zeros == b"\0\0":  # every other byte of Western text
                     return encoding
             decoder = codecs.getincrementaldecoder("utf-8")()
             chunk = head

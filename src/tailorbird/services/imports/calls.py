@@ -103,6 +103,8 @@ def _person(
 def _consent(rule: ConsentRule, cells: Cells, who: Call, email: Any, usual: Any) -> list[Call]:
     parts = {name: read(cells) for name, read in rule.parts.items()}
     given, at, until = parts.get("given"), parts.get("at"), parts.get("withdrawn_at")
+    if given is False and "withdrawn_at" not in rule.parts:
+        at, until = None, at  # the answer has one instant, and it was a no
     found = []
     about = {"topic": rule.topic, **({} if email is None else {"email": email})}
     proof = {name: parts[name] for name in PROOF_KEYS if parts.get(name) is not None}

@@ -68,10 +68,14 @@ def _mailchimp(name: str, columns: Sequence[str]) -> str:
             "First Name": "first_name",
             "Last Name": "last_name",
             "Phone Number": "phone",
+            "Address": "address",
             "Birthday": "birthday",
             "TIMEZONE": "timezone",
             "CC": "country",
             "REGION": "region",
+            "LATITUDE": "latitude",
+            "LONGITUDE": "longitude",
+            "NOTES": "notes",
             "TAGS": "tags",
             "MEMBER_RATING": "mailchimp_rating",
         },
@@ -145,7 +149,7 @@ def _klaviyo(columns: Sequence[str]) -> str:
         for one in ("Suppressed", "Email Suppressed", "Global Suppressions")
         if one in out.columns
     ]
-    own = {*names, *times, *suppressed, *_KLAVIYO, "SMS Marketing Consent", "Initial Source"}
+    own = {*names, *suppressed, *_KLAVIYO, "Initial Source"}
     for column in columns:
         if column not in own and not re.search(r"consent|suppress", column, re.IGNORECASE):
             out.add(f"  {snake_case(column)}: {text_of(column)}")

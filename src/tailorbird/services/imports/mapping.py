@@ -104,12 +104,8 @@ class ImportMapping:
         for column, value in row.items():
             if value is None or value == "" or (value.__class__ is str and value.isspace()):
                 continue
-            known = types.get(column)
-            if known is None:
-                cells[column] = values.plain(value)
-                continue
             try:
-                found = known(value)
+                found = types.get(column, values.plain)(value)
             except (ValueError, ArithmeticError) as error:
                 raise ColumnProblem(column) from error
             if found is not None:

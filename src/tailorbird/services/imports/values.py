@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
@@ -20,16 +21,22 @@ _SIGNS = "$€£¥ \u00a0'"
 
 
 def plain(value: Any) -> Any:
-    """Turn what tables hold into JSON: instants as RFC 3339, decimals as numbers."""
+    """Turn what tables hold into JSON: instants as RFC 3339, decimals as numbers.
+
+    What is not a number (NaN), as some tables have it for nothing, is missing.
+
+    Raises:
+        ValueError: a number is infinite.
+    """
     match value:
-        case str() | bool() | int() | float() | None:
+        case str() | bool() | int() | None:
             return value
+        case float() | Decimal():
+            return _finite(value)
         case datetime():
             return instant_text(value, UTC)
         case date():
             return value.isoformat()
-        case Decimal():
-            return int(value) if value == value.to_integral_value() else float(value)
         case Mapping():
             return {str(key): plain(part) for key, part in value.items()}
         case list() | tuple():
@@ -37,6 +44,16 @@ def plain(value: Any) -> Any:
         case bytes() | memoryview():
             return bytes(value).decode("utf-8", "replace")
     return str(value)
+
+
+def _finite(value: float | Decimal) -> int | float | None:
+    if math.isnan(value):
+        return None
+    if math.isinf(value):
+        raise ValueError("no finite number")
+    if isinstance(value, float):
+        return value
+    return int(value) if value == value.to_integral_value() else float(value)
 
 
 def instant_text(moment: datetime, zone: tzinfo) -> str:
@@ -52,7 +69,7 @@ def number(decimal: str = ".") -> Convert:
 
     def convert(value: Any) -> Any:
         if not isinstance(value, str):
-            return value
+            return plain(value)
         text = value.strip(_SIGNS)
         try:
             return int(text)
@@ -112,8 +129,12 @@ def listed(separator: str = ",") -> Convert:
     def convert(value: Any) -> Any:
         if not isinstance(value, str):
             return value
-        cells = next(csv.reader([value], delimiter=separator, skipinitialspace=True), [])
-        return [cell.strip() for cell in cells if cell.strip()]
+        # A cell may hold several lines.
+        lines = csv.reader(value.splitlines(), delimiter=separator, skipinitialspace=True)
+        try:
+            return [cell.strip() for line in lines for cell in line if cell.strip()]
+        except csv.Error as error:
+            raise ValueError("no list") from error
 
     return convert
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tailorbird.base.problems import ProblemsError
-from tailorbird.events.refusal import Refusal
+from tailorbird.events.refusal import Refusal, Rule
 from tailorbird.ports.table import Row
 from tailorbird.services.imports.calls import Call, calls_of
 from tailorbird.services.imports.mapping import read_mapping
@@ -129,6 +129,8 @@ def test_what_tables_hold_becomes_json() -> None:
         "none": None,
         "list": [{"id": Decimal(3)}],
         "at": datetime(2026, 1, 1, tzinfo=UTC),
+        "gap": float("nan"),
+        "gap_too": Decimal("NaN"),
     }
     (call,) = calls(text, tuple(row), row)
     assert call["userId"] == "17850"
@@ -139,6 +141,15 @@ def test_what_tables_hold_becomes_json() -> None:
         "list": [{"id": 3}],
         "at": "2026-01-01T00:00:00Z",
     }
+
+
+@pytest.mark.parametrize("value", [float("inf"), Decimal("-Infinity"), [float("inf")]])
+def test_an_infinite_number_is_refused_and_not_kept_as_nothing(value: Any) -> None:
+    text = "kind: people\nuser_id: u\ntraits: {v: v}\n"
+    mapping = read_mapping("m.yaml", text, ("u", "v"))
+    found = calls_of(mapping, Row(1, {"u": "1", "v": value}))
+    assert isinstance(found, Refusal)
+    assert (found.rule, found.field) == (Rule.WRONG_TYPE, "v")
 
 
 @pytest.mark.parametrize(
@@ -153,6 +164,8 @@ def test_what_tables_hold_becomes_json() -> None:
         ("{yes: [SUBSCRIBED], no: [UNSUBSCRIBED]}", "NEVER_SUBSCRIBED", None),
         ("list", '"big, spender",new', ["big, spender", "new"]),
         ("{list: '|'}", "a|b", ["a", "b"]),
+        ("list", 'vip,uk\n"new, old"', ["vip", "uk", "new, old"]),
+        ("list", "vip\ruk", ["vip", "uk"]),
         ("json", '{"a": 1}', {"a": 1}),
         ("timestamp", "2019-10-01 00:00:00 UTC", "2019-10-01T00:00:00Z"),
         ("{timestamp: unix}", "964982703", "2000-07-30T18:45:03Z"),

@@ -85,6 +85,20 @@ def test_mailchimps_subscribers_come_with_their_proof(tmp_path: Path) -> None:
     }
 
 
+def test_mailchimps_addresses_and_notes_come_too(tmp_path: Path) -> None:
+    text = (
+        "NOTES,LEID,EUID,Address,Email Address,LATITUDE\n"
+        "met at the fair,1,aa,1 High St  London  SW1 UK,ada@shop.example,51.5\n"
+    )
+    ((identify, _),) = imported(tmp_path, "subscribed_members_export_1.csv", text)
+    assert identify["traits"] == {
+        "email": "ada@shop.example",
+        "address": "1 High St  London  SW1 UK",
+        "notes": "met at the fair",
+        "latitude": "51.5",
+    }
+
+
 def test_mailchimps_unsubscribed_agreed_once_and_left(tmp_path: Path) -> None:
     ((_, agreed, left),) = imported(tmp_path, "unsubscribed_members_export_1.csv", UNSUBSCRIBED)
     assert (agreed["event"], agreed["timestamp"]) == ("consent_given", "2019-01-01T00:00:00Z")
@@ -109,7 +123,10 @@ def test_klaviyos_profiles(tmp_path: Path) -> None:
     assert di[0]["traits"]["loyalty_points"] == "120"
     assert [one.get("event") for one in di] == [None, "consent_given"]
     assert di[1]["properties"]["source"] == "Footer form"
-    assert [one.get("event") for one in ed] == [None, "consent_given", "unsubscribed"]
+    assert di[0]["traits"]["date_added"] == "2022-12-31T00:00:00Z"
+    # The instant is that of the answer: whoever said no then is not said to have agreed then.
+    assert [one.get("event") for one in ed] == [None, "unsubscribed"]
+    assert ed[1]["timestamp"] == "2023-02-01T10:00:00Z"
     assert [one.get("event") for one in flo] == [None, "email_bounced"]
 
 
