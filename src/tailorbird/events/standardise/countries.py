@@ -18,6 +18,17 @@ from tailorbird.events.standardise.tables import folded, tables
 
 # In use, and not in ISO 3166-1; Kosovo has a code that ISO leaves to users.
 _OTHER_CODES = {"UK": "GB", "EL": "GR", "XK": "XK", "XKX": "XK"}
+# What people and shops write, and neither ISO nor the CLDR.
+_OTHER_NAMES = {
+    "bosnia": "BA",
+    "dr congo": "CD",
+    "hongkong": "HK",
+    "ivory coast": "CI",
+    "macau": "MO",
+    "macedonia": "MK",
+    "palestine": "PS",
+    "vatican": "VA",
+}
 COUNTRIES = frozenset({"country", "country_code", "address"})
 _REGION_KEYS = ("region", "state", "province")
 
@@ -41,8 +52,8 @@ def _country(text: str) -> str | None:
     upper = text.upper()
     if found := codes.get(upper) or _OTHER_CODES.get(upper):
         return found
-    name = folded(text)
-    return _names().get(name) or tables().countries.get(name)
+    name = folded(text).removeprefix("the ")
+    return _names().get(name) or tables().countries.get(name) or _OTHER_NAMES.get(name)
 
 
 @cache
@@ -61,12 +72,15 @@ def _codes() -> dict[str, str]:
 def _names() -> dict[str, str]:
     import pycountry
 
-    return {
-        folded(name): one.alpha_2
+    names = {
+        name: one.alpha_2
         for one in pycountry.countries
         for key in ("name", "official_name", "common_name")
         if (name := getattr(one, key, None))
     }
+    # "Korea, Republic of" is the Republic of Korea.
+    turned = {" ".join(reversed(name.split(", ", 1))): code for name, code in names.items()}
+    return {folded(name).removeprefix("the "): code for name, code in {**turned, **names}.items()}
 
 
 def region(text: str, country: str | None = None) -> str | None:

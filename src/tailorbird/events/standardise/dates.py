@@ -72,9 +72,14 @@ def _of_number(value: int | float) -> str | None:
 def _instant(text: str) -> str | None:
     if text.isdecimal() and text.isascii() and len(text) != 8:
         return _of_number(int(text))
+    upper = text if text.isupper() else text.upper()
+    # Ruby, BigQuery and others write `2026-01-31 10:00:00 UTC`.
+    plain = f"{upper[:-4]}Z" if upper.endswith((" UTC", " GMT")) else upper
     try:
-        return format_micros(parse_micros(text if text.isupper() else text.upper()))
-    except (ValueError, OverflowError):
+        return format_micros(parse_micros(plain))
+    except OverflowError:
+        return None  # in another year than there are
+    except ValueError:
         pass
     if found := _date(text):
         return f"{found}T00:00:00Z" if isinstance(found, str) else None
