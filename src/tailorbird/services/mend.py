@@ -11,13 +11,14 @@ from tailorbird.base.problems import Problem, ProblemsError, TailorbirdError
 from tailorbird.events.refusal import excerpt
 from tailorbird.language.errors import ExpressionError
 from tailorbird.language.parser import parse
-from tailorbird.services.source_messages import at_path, value_of
+from tailorbird.services.source_messages import at_path, instant_of, value_of
 from tailorbird.workspace.definitions import FieldPath, MapValue
 
 KEYS = ("set", "rename", "drop")
 _PATH = re.compile(r"[^.\s]+(\.[^.\s]+)*")
 _FIELD = re.compile(r"[A-Za-z_$][A-Za-z0-9_$-]*(\.([A-Za-z0-9_$-]+|\*))*")
 _EACH = "*"
+_TIME = "timestamp"
 _CONSTANTS = ("true", "false", "null", "now")
 
 
@@ -39,7 +40,8 @@ class Mend:
 
     Paths are `properties.price`, or of lists `properties.products.0.price`, the first, and
     `properties.products.*.price`, each. `set` holds for each path a literal, or where its value
-    comes from in the item as renamed.
+    comes from in the item as renamed. A `timestamp` that is set or renamed may be written in any
+    way that standard forms know, such as seconds since 1970.
     """
 
     rename: Mapping[str, str]
@@ -75,6 +77,8 @@ class Mend:
             # From the end: what is taken out of a list moves nothing that is still to come.
             for numbers in reversed([*_positions(mended, path.split("."))]):
                 _take(mended, _bound(path, numbers))
+        if (_TIME in self.set or _TIME in self.rename.values()) and _TIME in mended:
+            mended[_TIME] = instant_of(mended[_TIME])
         return mended
 
 

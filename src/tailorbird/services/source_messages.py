@@ -14,6 +14,7 @@ from tailorbird.base.time import format_micros
 from tailorbird.events.decode import BATCH_ITEMS_MAX
 from tailorbird.events.documents import decode_batch
 from tailorbird.events.refusal import Refusal, Rule, excerpt
+from tailorbird.events.standardise import instant
 from tailorbird.language.oracle import value_in
 from tailorbird.language.values import Lapse, Moment, Value
 from tailorbird.services.ingest import unpack
@@ -115,7 +116,8 @@ def mapped(map_: MessageMap, message: Mapping[str, Any], now: int) -> dict[str, 
         if found is not None:
             # Shops number their customers and orders; ids are texts here.
             is_number = isinstance(found, int) and not isinstance(found, bool)
-            call[_KEYS[name]] = str(found) if is_number and name.endswith("_id") else found
+            found = str(found) if is_number and name.endswith("_id") else found
+            call[_KEYS[name]] = instant_of(found) if name == "timestamp" else found
     for name, part in map_.parts.items():
         found = _part(part, message, now)
         if found is not None:
@@ -135,6 +137,12 @@ def value_of(value: MapValue, message: Mapping[str, Any], now: int) -> Any:
     if isinstance(value, FieldPath):
         return at_path(value.parts, message)
     return plain_value(value_in(value, message, now))
+
+
+def instant_of(value: Any) -> Any:
+    """Return an instant as RFC 3339, whichever way it is written; what is none as it stands."""
+    found = instant(value) if isinstance(value, (str, int, float)) else None
+    return value if found is None else found
 
 
 def at_path(parts: Sequence[str], value: Any) -> Any:

@@ -41,6 +41,18 @@ def mended(mend: dict[str, Any], **item: Any) -> dict[str, Any]:
         ({"set": {"first": "l.0.sku"}}, {"l": [{"sku": "x"}]}, {"l": [{"sku": "x"}], "first": "x"}),
         ({"set": {"l.*.a": 1}}, {"l": None}, {"l": None}),
         ({"set": {"l.*.a.b": 1}}, {"l": [{"a": None}]}, {"l": [{"a": {"b": 1}}]}),
+        (
+            {"rename": {"properties.when": "timestamp"}},
+            {"properties": {"when": 1769853600}},
+            {"properties": {}, "timestamp": "2026-01-31T10:00:00Z"},
+        ),
+        (
+            {"set": {"timestamp": "timestamp"}},
+            {"timestamp": "2026-01-31 10:00:00 UTC"},
+            {"timestamp": "2026-01-31T10:00:00Z"},
+        ),
+        ({"set": {"timestamp": "at"}}, {"at": "soon"}, {"at": "soon", "timestamp": "soon"}),
+        ({"drop": ["a"]}, {"a": 1, "timestamp": 5}, {"timestamp": 5}),
         ({"drop": ["l.*.a"]}, {"l": [{"a": 1, "b": 2}, 3]}, {"l": [{"b": 2}, 3]}),
         ({"drop": ["l.0"]}, {"l": [1, 2, 3]}, {"l": [2, 3]}),
         ({"drop": ["l.*"]}, {"l": [1, 2, 3]}, {"l": []}),

@@ -49,6 +49,21 @@ def test_a_map_reads_paths_as_they_are_and_computes_the_rest() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("at", "instant"),
+    [
+        (1769853600, "2026-01-31T10:00:00Z"),
+        ("1769853600123", "2026-01-31T10:00:00.123000Z"),
+        ("2026-01-31T11:00:00+01:00", "2026-01-31T10:00:00Z"),
+        ("soon", "soon"),
+        (True, True),
+    ],
+)
+def test_a_map_reads_instants_however_they_are_written(at: object, instant: object) -> None:
+    text = f"{PLAIN}map: {{event: \"'a'\", user_id: id, timestamp: at}}\n"
+    assert call_of(text, {"id": "u", "at": at})["timestamp"] == instant
+
+
 def test_when_leaves_messages_out() -> None:
     assert items_of(source(MAPPED), b'{"a": "skip"}', "1", None, NOW) == []
     assert len(items_of(source(MAPPED), b'{"a": "keep"}', "1", None, NOW)) == 1
