@@ -160,7 +160,7 @@ def _accept(message: Message, at: _Arrival, index: int) -> Accepted:
         del context["traits"]
     message_id = message.message_id or at.fresh_id(index)
     if len(message_id) > IDENTIFIER_LENGTH_MAX:
-        raise Failed(Rule.TOO_LARGE, "messageId", message_id)
+        raise _too_long("messageId", message_id)
     as_sent, stamp = None, at.now
     if message.timestamp is not None or message.original_timestamp is not None:
         as_sent = _timestamp(message)
@@ -211,9 +211,17 @@ def _nobody(message: Message) -> Failed:
 
 
 def _bad_name(as_sent: str, name: str) -> Failed:
-    if not name:
-        return Failed(Rule.MISSING, "event", as_sent, "a track call needs the event's name")
-    return Failed(Rule.TOO_LARGE, "event", as_sent)
+    if name:
+        return _too_long("event", as_sent)
+    detail = "a track call needs the event's name"
+    if as_sent.strip():
+        detail = f"event {excerpt(as_sent)!r} has no letter or digit, by which a name is known"
+    return Failed(Rule.MISSING, "event", as_sent, detail)
+
+
+def _too_long(key: str, value: str) -> Failed:
+    detail = f"{key} has {len(value):,} characters; at most {IDENTIFIER_LENGTH_MAX} are taken"
+    return Failed(Rule.TOO_LARGE, key, value, detail)
 
 
 def _properties(message: Message, call: str, context: Mapping[str, Any]) -> dict[str, Any]:
@@ -280,7 +288,7 @@ def _is_address(text: str) -> bool:
 def _judged(value: str, key: str, rules: IdentityRules) -> str | None:
     value = value.strip()
     if len(value) > IDENTIFIER_LENGTH_MAX:
-        raise Failed(Rule.TOO_LARGE, key, value)
+        raise _too_long(key, value)
     return None if rules.is_blocked(key, value) else value
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -35,33 +35,41 @@ _decode_text = msgspec.json.Decoder(str | None).decode
 
 def decode_body(data: bytes) -> Body | Refusal:
     """Read what a single call's document says besides the call."""
-    return _decode_document(data, _decode_body)
+    found = _decode_document(data, _decode_body)
+    if isinstance(found, Refusal) and found.rule is Rule.NOT_JSON:
+        loose = _loosely(data)
+        return found if loose is None else Body(sentAt=loose.sentAt, writeKey=loose.writeKey)
+    return found
 
 
 def decode_batch(data: bytes) -> Batch | Refusal:
     """Read a batch call's document; its items stay raw."""
     found = _decode_document(data, _decode_batch)
     if isinstance(found, Refusal) and found.rule is Rule.NOT_JSON:
-        return _decode_leniently(data) or found
+        return _loosely(data) or found
     return found
 
 
-def _decode_leniently(data: bytes) -> Batch | None:
-    """Read a batch with an item that is no proper JSON, so that it spoils none of the others.
+def _loosely(data: bytes) -> Batch | None:
+    """Read a document that is no proper JSON for half a character or NaN, which Python takes.
 
-    Python's own decoder takes half characters and NaN; the item that holds one is refused alone.
+    The call that holds one is refused alone, by its place, and spoils none of the others.
     """
     try:
-        body = json.loads(data)
-        if not isinstance(body, dict) or not isinstance(body.get("batch"), list):
+        body = json.loads(data.decode())
+        if not isinstance(body, dict):
             return None
-        items = [msgspec.Raw(json.dumps(item).encode()) for item in body["batch"]]
-        rest = {key: json.dumps(body.get(key)).encode() for key in ("sentAt", "writeKey")}
+        given = body.get("batch")
+        items = [_raw(item) for item in given] if isinstance(given, list) else None
+        return Batch(
+            sentAt=_raw(body.get("sentAt")), writeKey=_raw(body.get("writeKey")), batch=items
+        )
     except (ValueError, RecursionError):
         return None
-    return Batch(
-        sentAt=msgspec.Raw(rest["sentAt"]), writeKey=msgspec.Raw(rest["writeKey"]), batch=items
-    )
+
+
+def _raw(value: Any) -> msgspec.Raw:
+    return msgspec.Raw(json.dumps(value).encode())
 
 
 def _decode_document(data: bytes, decode: Callable[[bytes], _Document]) -> _Document | Refusal:

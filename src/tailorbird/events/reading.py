@@ -6,6 +6,7 @@ What the fields mean is told by `decode`.
 
 from __future__ import annotations
 
+import json
 import math
 import unicodedata
 from collections.abc import Mapping
@@ -121,7 +122,9 @@ def read_carefully(raw: bytes) -> Message:
     except RecursionError as problem:
         raise Failed(Rule.TOO_DEEP, "event", start_of(raw), str(problem)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError, InvalidOperation) as problem:
-        raise Failed(Rule.NOT_JSON, "event", start_of(raw), str(problem)) from None
+        found = _read_loosely(raw)
+        if found is None:
+            raise Failed(Rule.NOT_JSON, "event", start_of(raw), str(problem)) from None
     if not isinstance(found, dict):
         raise Failed(Rule.NOT_AN_OBJECT, "event", found)
     return Message(
@@ -140,6 +143,14 @@ def read_carefully(raw: bytes) -> Message:
         traits=_object(found, "traits"),
         context=_object(found, "context"),
     )
+
+
+def _read_loosely(raw: bytes) -> Any:
+    """Read what is no JSON for NaN or half a character alone, so that its place can be told."""
+    try:
+        return json.loads(raw.decode(), parse_float=Decimal)
+    except (ValueError, RecursionError, InvalidOperation):
+        return None
 
 
 def _identifier(message: Mapping[str, Any], key: str) -> str | None:
@@ -195,12 +206,14 @@ def _clean(value: Any, place: str, depth: int) -> Any:
     if kind is int and not -(1 << 63) <= value < (1 << 63):
         # Beyond what the log's codec carries and far beyond 1e12, where numbers end: kept as text.
         return str(value)
+    if kind is float and not math.isfinite(value):
+        raise Failed(Rule.BAD_NUMBER, place, value, f"{place} is no finite number")
     if kind is Decimal:
         # More digits than a double names: the nearest double is kept. Amounts of up to 15 digits,
         # which is all of the language's range at three places, never come here.
         close = float(value)
         if math.isinf(close):
-            raise Failed(Rule.BAD_NUMBER, place, value)
+            raise Failed(Rule.BAD_NUMBER, place, value, f"{place} is no finite number")
         return close
     return value
 

@@ -36,11 +36,11 @@ class Rule(Enum):
 MENDS = {
     Rule.NOT_JSON: "Send one JSON document in UTF-8.",
     Rule.NOT_AN_OBJECT: "Send a JSON object, in braces.",
-    Rule.TOO_LARGE: "Send less: 32 KB an event and 500 KB a request are the limits.",
+    Rule.TOO_LARGE: "Send less: 32 KB an event, 500 KB a request, 512 characters a name or id.",
     Rule.TOO_MANY: "Send at most 2,500 events in a batch.",
     Rule.TOO_DEEP: "Nest objects and lists at most 32 deep.",
     Rule.WRONG_TYPE: "Send a value of the type that the field has.",
-    Rule.MISSING: "Send the field.",
+    Rule.MISSING: "Send the field, and something in it.",
     Rule.UNKNOWN_CALL: "Use identify, track, page, screen, group or alias.",
     Rule.NOBODY: "Send a userId or an anonymousId that stands for one person.",
     Rule.BAD_TIMESTAMP: "Send an instant such as 2026-01-31T10:00:00Z.",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import msgspec
@@ -25,7 +26,7 @@ from tailorbird.events.documents import Batch, Body, decode_batch, decode_body, 
 from tailorbird.events.event import encode
 from tailorbird.events.identifiers import DEFAULT_RULES, IdentityRules
 from tailorbird.events.reading import is_plain
-from tailorbird.events.refusal import Refusal, Rule
+from tailorbird.events.refusal import Refusal, Rule, excerpt
 from tailorbird.ports.clock import Clock
 from tailorbird.ports.dead_letters import BATCH, Refused
 from tailorbird.ports.log_writer import (
@@ -39,6 +40,7 @@ from tailorbird.ports.log_writer import (
 )
 
 RETRY_AFTER_SECONDS = 1
+_ENCODINGS = frozenset({"", "gzip", "x-gzip", "identity"})
 
 _log = structlog.get_logger("ingest")
 
@@ -119,7 +121,7 @@ class Ingest:
         if isinstance(body, Refusal):
             if not may_write(None):
                 return unauthorised()
-            return self._refuse_all(body, unpacked, call, source)
+            return self._refuse_all(_told_packing(body, encoding), unpacked, call, source)
         if not may_write(text_of(body.writeKey)):
             return unauthorised()
         are_plain = is_plain(unpacked)
@@ -212,13 +214,21 @@ class Ingest:
         return Answered(status, {"error": refusal.to_json()}, refused={refusal.rule.value: 1})
 
 
+def _told_packing(refusal: Refusal, encoding: str) -> Refusal:
+    """Say of a body that is no JSON that it may be packed in a way that is not read."""
+    if refusal.rule is not Rule.NOT_JSON or encoding.strip().lower() in _ENCODINGS:
+        return refusal
+    detail = f"{refusal.detail}; the body is said to be packed as {excerpt(encoding)!r}, and only"
+    return replace(refusal, detail=f"{detail} gzip is unpacked")
+
+
 def unpack(data: bytes, encoding: str) -> bytes | Refusal:
-    """Undo gzip; refuse what is too large before and after."""
+    """Undo gzip, leave out a byte order mark; refuse what is too large before and after."""
     if len(data) > REQUEST_BYTES_MAX:
         detail = f"the request has {len(data):,} bytes; at most {REQUEST_BYTES_MAX:,} are taken"
         return Refusal(Rule.TOO_LARGE, "body", f"{len(data)} bytes", detail)
     if data[:2] != b"\x1f\x8b" and (not encoding or encoding.strip().lower() != "gzip"):
-        return data
+        return data.removeprefix(BOM_UTF8)
     unpacked, rest = b"", data
     while rest:  # gzip may come in several members, one after the other: RFC 1952, 2.2
         unpacker = zlib.decompressobj(wbits=31)
@@ -234,7 +244,7 @@ def unpack(data: bytes, encoding: str) -> bytes | Refusal:
             detail = "the gzip data are cut short"
             return Refusal(Rule.NOT_JSON, "body", f"{len(data)} bytes", detail)
         rest = unpacker.unused_data.lstrip(b"\0")
-    return unpacked
+    return unpacked.removeprefix(BOM_UTF8)
 
 
 def draft_of(accepted: Accepted, now: int) -> EventDraft:
@@ -323,16 +333,18 @@ def _answer(
         first = next(item for item in items if item["status"] == "refused")
         error = {key: first[key] for key in ("field", "value", "rule", "message", "mend")}
         if not is_single:
-            error["message"] = (
-                f"{sum(out.refused.values())} of {len(items)} events were refused, the others are"
-                f" stored; the first: {error['message']}"
-            )
+            error["message"] = _summed_up(sum(out.refused.values()), len(items), error["message"])
         out.body = {"error": error} if is_single else {"error": error, "items": items}
     elif is_single:
         out.body = {"success": True, "message_id": items[0]["message_id"]}
     else:
         out.body = {"success": True, "items": items}
     return out
+
+
+def _summed_up(refused: int, count: int, first: str) -> str:
+    stored = ", the others are stored" if refused < count else ""
+    return f"{refused} of {count} events were refused{stored}; the first: {first}"
 
 
 def _all_stored(decoded: Sequence[Accepted | Refusal], *, is_single: bool) -> Answered:

@@ -241,6 +241,20 @@ def test_refusals_name_the_rule_the_field_and_the_mend(
     assert told["message"]
 
 
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ({"event": "!?"}, "event '!?' has no letter or digit"),
+        ({"event": " "}, "needs the event's name"),
+        ({"event": "x" * 600}, "event has 600 characters; at most 512 are taken"),
+        ({"event": "x", "messageId": "x" * 600}, "messageId has 600 characters; at most 512"),
+        ({"event": "x", "anonymousId": "x" * 600}, "anonymousId has 600 characters; at most 512"),
+    ],
+)
+def test_what_is_wrong_with_a_name_is_told(message: dict[str, str], said: str) -> None:
+    assert said in refused({"type": "track", "userId": "u", **message}).detail
+
+
 def test_every_rule_has_a_mend() -> None:
     assert set(MENDS) == set(Rule)
 

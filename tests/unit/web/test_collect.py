@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import zlib
 from base64 import b64encode
 from typing import Any
 
@@ -95,6 +96,43 @@ def test_one_bad_item_never_spoils_the_others_and_never_hides_behind_a_200(
     assert reply.error["message"].startswith("2 of 4 events were refused, the others are stored")
     assert [event.message_id for event in server.events()] == ["m1", "m3"]
     assert server.dead_letters.counts() == {"bad_timestamp": 1, "not_an_object": 1}
+
+
+def test_where_all_are_refused_no_others_are_spoken_of(server: InProcessServer) -> None:
+    reply = server.ask("POST", "/v1/batch", {"batch": [7]}, WRITE)
+    assert reply.error["message"] == "1 of 1 events were refused; the first: event: not an object"
+
+
+def test_a_byte_order_mark_is_no_part_of_the_call(server: InProcessServer) -> None:
+    body = b"\xef\xbb\xbf" + json.dumps(TRACK).encode()
+    assert server.ask("POST", "/v1/track", body, WRITE).status == 200
+    packed = {**WRITE, "content-encoding": "gzip"}
+    assert server.ask("POST", "/v1/track", gzip.compress(body), packed).status == 200
+    assert len(server.events()) == 1
+
+
+def test_a_packing_that_is_not_read_is_named(server: InProcessServer) -> None:
+    body, headers = zlib.compress(json.dumps(TRACK).encode()), {"content-encoding": "deflate"}
+    reply = server.ask("POST", "/v1/track", body, {**WRITE, **headers})
+    assert (reply.status, reply.error["rule"]) == (400, "not_json")
+    assert "packed as 'deflate', and only gzip is unpacked" in reply.error["message"]
+    # Some clients name a character set there: what can be read is taken.
+    odd = {**WRITE, "content-encoding": "utf-8"}
+    assert server.ask("POST", "/v1/track", TRACK, odd).status == 200
+
+
+@pytest.mark.parametrize(
+    ("given", "rule", "value"),
+    [("NaN", "bad_number", "NaN"), ('"\\ud83d"', "not_text", "?")],
+)
+def test_what_is_nearly_json_is_told_by_its_place(
+    server: InProcessServer, given: str, rule: str, value: str
+) -> None:
+    body = f'{{"userId": "u", "event": "a", "properties": {{"p": [{given}]}}, "writeKey": "wk"}}'
+    reply = server.ask("POST", "/v1/track", body.encode())
+    assert reply.status == 400
+    found = [reply.error[key] for key in ("field", "rule", "value")]
+    assert found == ["properties.p", rule, value]
 
 
 def test_what_the_writer_did_not_store_is_answered_503_with_a_pause(

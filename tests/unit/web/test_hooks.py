@@ -254,6 +254,9 @@ def test_a_sale_that_names_nobody_is_kept_aside_and_not_asked_for_again(
 ) -> None:
     reply = sent(hooks, "shopify", b'{"id": 5, "customer": null}', "customers/update")
     assert (reply.status, reply.json["ignored"]) == (200, "it tells nothing of anybody")
+    refund = sent(hooks, "shopify", b'{"id": 6, "order_id": null}', "refunds/create")
+    assert (refund.status, refund.json["accepted"], refund.json["refused"]) == (200, 0, 1)
+    assert hooks.dead_letters.counts() == {"nobody": 1}
 
 
 @pytest.mark.parametrize("path", sorted(SAMPLES.glob("*.json")), ids=lambda path: path.stem)

@@ -102,7 +102,9 @@ def _answer(definition: SourceDefinition, taken: Taken, count: int) -> Answered:
             error["message"] = f"{len(taken.refusals)} of {count}: {error['message']}"
         found = Answered(400, {"error": error})
     else:
-        found = Answered(200, {"success": True, **counts})
+        # What names nobody lies among the dead letters all the same.
+        refused = {"refused": len(taken.refusals)} if taken.refusals else {}
+        found = Answered(200, {"success": True, **counts, **refused})
     found.accepted, found.duplicate, found.refused = taken.accepted, taken.duplicate, rules
     return found
 
