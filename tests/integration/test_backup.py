@@ -261,6 +261,24 @@ def test_sealed_files_are_copied_once_and_an_interrupted_backup_goes_on(tmp_path
         assert stored == {one.stored for one in second.files} | {MANIFEST}
 
 
+def test_a_folder_of_other_things_is_left_as_it_is(tmp_path: Path) -> None:
+    data, other, full = tmp_path / "data", tmp_path / "other", tmp_path / "full"
+    for place in (data, other):
+        make_folder(place).close()
+    (full / "log").mkdir(parents=True)
+    (full / "log" / "syslog").write_text("dear to somebody", encoding="utf-8")
+    (full / MANIFEST).write_text('{"name": "a web app"}', encoding="utf-8")
+    for folder in (other, full):
+        before = {path: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+        with pytest.raises(StorageProblem, match="holds other things"):
+            make_backup(data, folder, lambda _: None)
+        assert {path: path.stat().st_size for path in before} == before
+    disk = tmp_path / "disk"
+    (disk / "lost+found").mkdir(parents=True)
+    make_backup(data, disk, lambda _: None)
+    assert make_backup(data, disk, lambda _: None).log_end == 40
+
+
 def test_a_damaged_backup_restores_nothing(tmp_path: Path) -> None:
     data, folder, target = tmp_path / "data", tmp_path / "backup", tmp_path / "new"
     make_folder(data).close()

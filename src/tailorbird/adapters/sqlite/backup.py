@@ -23,6 +23,8 @@ from tailorbird.adapters.sqlite.connection import StorageProblem, connect_reader
 FORMAT = 1
 MANIFEST = "manifest.json"
 _UNFINISHED = "unfinished.json"
+# What a disk of its own holds, however empty.
+_NOT_OURS_AND_FINE = frozenset({"lost+found"})
 _DERIVED = frozenset({"identity.db", "suppression.db"})
 _LAST = "ledger.db"
 # What imports have brought is copied before the log: it may lack something of it, and must not
@@ -66,6 +68,7 @@ def back_up(
 
     Raises:
         StorageProblem: a file cannot be read or the backup's disk is full; say it again to go on.
+            Or the folder holds other things, which a backup would remove.
     """
     if folder.resolve().is_relative_to(data.resolve()):
         raise StorageProblem(f"{folder} lies in the data folder; back up to another disk")
@@ -160,6 +163,7 @@ class _Copying:
         log = sorted((self._data / "log").glob("[0-9]*.db"), key=lambda path: int(path.stem))
         if not log:
             raise StorageProblem(f"{self._data} is no data folder of a server: it has no log")
+        self._begin()
         # To the microsecond: the backup before keeps its own folder until this one is finished.
         place = self._folder / f"at-{self._made_at.replace(':', '').replace('-', '')}"
         if (self._data / _FIRST).is_file():
@@ -185,6 +189,29 @@ class _Copying:
         self._write(MANIFEST, made)
         self._forget_others(place)
         return made
+
+    def _begin(self) -> None:
+        """Mark the folder as a backup's: what is not needed in it goes at the end."""
+        if self._is_backup():
+            return
+        others = sorted(
+            path.name
+            for path in self._folder.iterdir()
+            if not path.name.startswith(".") and path.name not in _NOT_OURS_AND_FINE
+        )
+        if others:
+            raise StorageProblem(
+                f"{self._folder} holds other things ({', '.join(others[:3])}) and no backup;"
+                " name an empty folder, or that of an earlier backup"
+            )
+        self._write(_UNFINISHED, _Unfinished([]))
+
+    def _is_backup(self) -> bool:
+        for name in (MANIFEST, _UNFINISHED):
+            with contextlib.suppress(OSError, msgspec.DecodeError):
+                msgspec.json.decode((self._folder / name).read_bytes(), type=_Unfinished)
+                return True
+        return False
 
     def _copy_sealed(self, path: Path) -> None:
         """Copy a full log file unless it is here; erasing somebody changes it, so look."""
