@@ -14,7 +14,8 @@ from urllib.parse import parse_qs
 import msgspec
 import structlog
 
-from tailorbird.events.documents import text_of
+from tailorbird.events.documents import decode_batch, text_of
+from tailorbird.events.refusal import Refusal
 from tailorbird.services.ingest import Answered, Ingest, unauthorised
 from tailorbird.web.answers import Receive, Scope, Send
 from tailorbird.web.collect import browser_of, sender_ip
@@ -37,6 +38,7 @@ class _Head(msgspec.Struct):
     batch: msgspec.Raw = msgspec.Raw(b"")
 
 
+_NOTHING = msgspec.Raw(b"null")
 _decode_head = msgspec.json.Decoder(_Head).decode
 
 
@@ -141,7 +143,13 @@ def _head_of(data: bytes) -> _Head:
     try:
         return _decode_head(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _Head()  # what is wrong with it is told by `ingest`
+        pass
+    # What is wrong with it is told by `ingest`; here only what it is meant to be counts.
+    loose = decode_batch(data)
+    if isinstance(loose, Refusal):
+        return _Head()
+    is_batch = loose.batch is not None
+    return _Head(loose.writeKey, _NOTHING, _NOTHING if is_batch else msgspec.Raw(b""))
 
 
 def _key_in(scope: Scope) -> str | None:

@@ -66,6 +66,16 @@ def test_messages_are_answered_in_order_as_http_answers(server: InProcessServer)
     assert server.dead_letters.counts() == {"nobody": 1, "not_json": 1, "unknown_call": 1}
 
 
+def test_half_a_character_in_a_call_spoils_none_beside_it(server: InProcessServer) -> None:
+    broken = {**TRACK, "messageId": "m2", "properties": {"p": "\ud83d"}}
+    key, query = {"writeKey": "wk"}, b""
+    sent = converse(server, {"batch": [TRACK, broken], **key}, {**broken, **key}, query=query)
+    batch, single = bodies(sent)
+    assert [one["status"] for one in batch["items"]] == ["ok", "refused"]
+    assert (single["error"]["field"], single["error"]["rule"]) == ("properties.p", "not_text")
+    assert server.dead_letters.counts() == {"not_text": 2}
+
+
 @pytest.mark.parametrize("first", [{"writeKey": "wk"}, {**TRACK, "writeKey": "wk"}])
 def test_the_key_may_stand_in_the_first_message(
     server: InProcessServer, first: dict[str, Any]
