@@ -212,7 +212,7 @@ def _read_when(section: Section) -> tree.Node | None:
         return None
     node = read_map_expression(scalar)
     if node is not None and not is_condition(node):
-        scalar.note("this is no condition", "For example `when: test = false`.")
+        scalar.note("this is no condition", "For example `when: not test = true`.")
     return node
 
 
