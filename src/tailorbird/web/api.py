@@ -381,14 +381,20 @@ def _answer_http(request: AnyRequest, problem: HTTPException) -> Response[dict[s
     missing = _MISSING.match(problem.detail)
     if missing:
         error |= {"field": missing[1], "value": "", "message": f"{missing[1]} is missing"}
+    path = excerpt(request.scope["path"])
+    if problem.status_code == 404 and not extra:
+        error |= {"field": "path", "message": f"there is nothing at {path}", "mend": _ROUTES}
     error.setdefault("field", "")
-    error.setdefault("value", excerpt(request.scope["path"]))
+    error.setdefault("value", path)
     error.setdefault("mend", "See /docs for what this route takes.")
     return Response(
         {"error": error, "request_id": request.scope["state"].get("request_id", "")},
         status_code=problem.status_code,
         media_type="application/json",
     )
+
+
+_ROUTES = "Segment's calls go to /v1/track, /v1/batch and so on; /docs lists all routes."
 
 
 def _answer_fault(request: AnyRequest, problem: Exception) -> Response[dict[str, Any]]:

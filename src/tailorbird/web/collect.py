@@ -59,10 +59,11 @@ _KEY_LENGTH_MAX = 200  # of those that are remembered
 CORS = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-methods", b"POST, GET, OPTIONS"),
-    # Segment's browser library sends X-Retry-Count with what it sends again, and reads Retry-After.
+    # Segment's browser library sends X-Retry-Count with what it sends again, and reads Retry-After;
+    # RudderStack's sends AnonymousId.
     (
         b"access-control-allow-headers",
-        b"authorization, content-type, content-encoding, x-retry-count, x-request-id",
+        b"anonymousid, authorization, content-type, content-encoding, x-retry-count, x-request-id",
     ),
     (b"access-control-expose-headers", b"retry-after, x-request-id"),
     (b"access-control-max-age", b"86400"),

@@ -72,7 +72,7 @@ def test_an_id_with_slashes_and_percents_is_found(shop: InProcessServer) -> None
         ("/v1/segments/none/members", "segment"),
         ("/v1/messages/none", "message"),
         ("/v1/messages/none/explanation", "message"),
-        ("/v1/nothing", ""),
+        ("/v1/nothing", "path"),
     ],
 )
 def test_what_is_not_there_is_404_and_named(shop: InProcessServer, path: str, field: str) -> None:

@@ -98,6 +98,14 @@ def test_one_bad_item_never_spoils_the_others_and_never_hides_behind_a_200(
     assert server.dead_letters.counts() == {"bad_timestamp": 1, "not_an_object": 1}
 
 
+@pytest.mark.parametrize("path", ["/v1/batch/", "/v1/trac", "/v2/track"])
+def test_a_call_to_nowhere_is_told_where_calls_go(server: InProcessServer, path: str) -> None:
+    reply = server.ask("POST", path, TRACK, WRITE)
+    assert reply.status == 404
+    assert reply.error["message"] == f"there is nothing at {path}"
+    assert "/v1/track" in reply.error["mend"]
+
+
 def test_where_all_are_refused_no_others_are_spoken_of(server: InProcessServer) -> None:
     reply = server.ask("POST", "/v1/batch", {"batch": [7]}, WRITE)
     assert reply.error["message"] == "1 of 1 events were refused; the first: event: not an object"
@@ -239,6 +247,9 @@ def test_browsers_may_ask_before_they_send(server: InProcessServer) -> None:
         reply = server.ask("OPTIONS", path)
         assert reply.status in (200, 204)
         assert reply.headers["access-control-allow-origin"] == "*"
+        # What Segment's and RudderStack's libraries send besides.
+        allowed = reply.headers["access-control-allow-headers"].split(", ")
+        assert {"authorization", "content-type", "x-retry-count", "anonymousid"} <= {*allowed}
     settings = server.ask("GET", "/v1/projects/wk/settings").json
     assert settings["integrations"]["Segment.io"]["apiKey"] == "wk"
 

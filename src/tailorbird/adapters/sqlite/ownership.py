@@ -31,7 +31,7 @@ class Ownership:
             os.close(self._descriptor)
             raise StorageProblem(
                 f"another process ({other}) is the {name} of {folder};"
-                " stop that server first, or use another data folder"
+                " stop it first, or wait until it ends; or use another data folder"
             ) from problem
         os.ftruncate(self._descriptor, 0)
         os.write(self._descriptor, str(os.getpid()).encode())
