@@ -71,6 +71,7 @@ def user_agent(text: str) -> Agent:
 _PROGRAM = re.compile(
     r"headless|phantomjs|puppeteer|playwright|selenium|webdriver|lighthouse|pagespeed"
     r"|(?<!cu)bots?\b|bot[/_;-]|crawl|spider|scrap|slurp|monitor|uptime|preview|validator"
+    r"|imageproxy|mediapartners|pinger|synthetic|googleother|(?:chatgpt|claude|perplexity)-user"
     r"|^(?:curl|wget|python|java|go-http|libwww|lwp|ruby|perl|php|axios|node|undici|aiohttp"
     r"|httpx|http|apache|postman|insomnia|guzzle|got|rest|winhttp|libcurl|faraday|scrapy)\b",
     re.IGNORECASE,
