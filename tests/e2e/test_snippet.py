@@ -207,6 +207,39 @@ def test_what_is_told_while_the_page_is_left_arrives(
     assert numbers(events, "left") == dict.fromkeys(range(5), 1)
 
 
+def test_whatever_a_page_says_arrives_as_it_was_said(
+    shop: Shop, site: Site, context: BrowserContext
+) -> None:
+    site.embed(origin_of(shop.port), f'tailorbird.load("{shop.write_key}");')
+    page = context.new_page()
+    warned: list[str] = []
+    page.on("console", lambda message: warned.append(message.text))
+    page.goto(site.address)
+    ready(page)
+    page.evaluate(
+        """() => {
+          localStorage.setItem("tb_queue.broken", "{");
+          const lasting = {n: 100, text: "before"};
+          tailorbird.track("Said", lasting);
+          lasting.text = "after";
+          // 25 KB each as they are sent, 8,400 characters: together three requests.
+          for (let n = 0; n < 50; n++) tailorbird.track("Said", {n, text: "声".repeat(8_000)});
+          tailorbird.track("Said", {n: 101, text: "声".repeat(12_000)});
+          const round = {n: 102};
+          round.self = round;
+          tailorbird.track("Said", round);
+        }"""
+    )
+    events = arrived(shop, page, lambda found: len(numbers(found, "said")) >= 51)
+    page.wait_for_function("tailorbird.waiting === 0")
+    assert numbers(events, "said") == dict.fromkeys([*range(50), 100], 1)
+    assert [one.properties["text"] for one in events if one.properties.get("n") == 100] == [
+        "before"
+    ]
+    left_out = [text for text in warned if text.startswith("Tailorbird left an event out: Said")]
+    assert len(left_out) == len(warned) == 2
+
+
 def test_before_consent_nothing_is_stored_or_sent(
     shop: Shop, site: Site, context: BrowserContext
 ) -> None:

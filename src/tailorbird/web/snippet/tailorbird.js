@@ -6,7 +6,7 @@
   const VERSION = "1";
   const BATCH = 50; // events in one request
   const KEPT_MAX = 1000; // events waiting; the oldest go first
-  const BODY_MAX = 400_000; // characters; the server takes 500 KB
+  const BODY_MAX = 400_000; // bytes; the server takes 500 KB
   const BEACON_MAX = 60_000; // browsers take 64 KB of a page that is left
   const EVENT_MAX = 31_000;
   const YEAR = 31_536_000;
@@ -32,6 +32,11 @@
     if (window.crypto) crypto.getRandomValues(bytes);
     else bytes.forEach((_, index) => (bytes[index] = Math.random() * 256));
     return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  }
+
+  // As it is sent: most scripts but the Latin one take two or three bytes a character.
+  function bytes(value) {
+    return new TextEncoder().encode(JSON.stringify(value)).length;
   }
 
   // -- what lies in the browser: nothing before consent ------------------------------------------
@@ -63,16 +68,24 @@
   // What pages left behind that were closed before all was sent. Where such a page still lives, an
   // event comes twice, and the server knows it by its messageId.
   function adopt() {
-    try {
-      for (const key of Object.keys(localStorage).filter((one) => one.startsWith(PREFIX) && one !== own)) {
+    for (const key of stored()) {
+      try {
         const left = JSON.parse(localStorage.getItem(key) || "{}");
         if (left.key && left.key !== settings.writeKey) continue;
         if (Date.now() - (left.at || 0) < ADOPT_AFTER && !left.gone) continue;
         localStorage.removeItem(key);
         queue = (left.items || []).concat(queue);
+      } catch {
+        // This one cannot be read; the others can.
       }
+    }
+  }
+
+  function stored() {
+    try {
+      return Object.keys(localStorage).filter((one) => one.startsWith(PREFIX) && one !== own);
     } catch {
-      // Nothing to adopt.
+      return []; // storage is forbidden
     }
   }
 
@@ -86,7 +99,7 @@
     const items = [];
     let size = 200;
     for (const one of queue.slice(0, BATCH)) {
-      size += JSON.stringify(one).length * 1.1 + 1;
+      size += bytes(one) + 1;
       if (items.length && size > limit) break;
       items.push(one);
     }
@@ -156,7 +169,7 @@
 
   function add(type, fields) {
     if (consent === "no") return;
-    const event = {
+    let event = {
       type,
       messageId: id(),
       timestamp: new Date().toISOString(),
@@ -165,8 +178,11 @@
       context: context(),
       ...fields,
     };
-    if (JSON.stringify(event).length > EVENT_MAX) {
-      console.warn("Tailorbird left an event out: it is larger than 31 KB", fields.event || type);
+    try {
+      if (bytes(event) > EVENT_MAX) throw new Error("it is larger than 31 KB");
+      event = JSON.parse(JSON.stringify(event)); // the page may change its objects before they are sent
+    } catch (problem) {
+      console.warn("Tailorbird left an event out:", fields.event || type, problem.message);
       return;
     }
     queue.push(event);
@@ -237,10 +253,12 @@
     if (settings) api.reset();
     consent = "no";
     memory = {};
-    try {
-      for (const key of Object.keys(localStorage).filter((one) => one.startsWith(PREFIX))) localStorage.removeItem(key);
-    } catch {
-      // There was nothing.
+    for (const key of [...stored(), own]) {
+      try {
+        localStorage.removeItem(key);
+      } catch {
+        // There was nothing.
+      }
     }
   }
 

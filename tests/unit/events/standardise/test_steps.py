@@ -224,7 +224,10 @@ def test_a_bot_is_marked_and_kept() -> None:
         (IPHONE, False),
         ("Mozilla/5.0 (Linux; Android 10; CUBOT NOTE 20) Chrome/90 Mobile Safari/537.36", False),
         ("", False),
-        ("Mozilla/5.0 (Windows NT 5.1; rv:11.0) Firefox/11.0 (via ggpht.com GoogleImageProxy)", True),
+        (
+            "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Firefox/11.0 (via ggpht.com GoogleImageProxy)",
+            True,
+        ),
         ("Mediapartners-Google", True),
         ("ChatGPT-User/1.0", True),
     ],
