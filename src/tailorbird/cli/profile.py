@@ -100,6 +100,7 @@ class _Page:
         self._identity(profile["identity"])
         self._segments()
         self._pairs("Traits", profile["traits"])
+        self._pairs("Without a standard form", profile["unfit"])
         self._pairs("Scores", profile["scores"])
         self._pairs(
             "Interests",

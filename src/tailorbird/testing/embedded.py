@@ -130,6 +130,7 @@ def event_draft(
     *,
     email: str | None = None,
     previous: tuple[str, str] | None = None,
+    unfit: dict[str, str] | None = None,
 ) -> EventDraft:
     """Return an event on its way to the log; `identified` is an identify call."""
     event = Event(
@@ -141,6 +142,7 @@ def event_draft(
         properties=dict(properties or {}),
         user_id=user,
         anonymous_id=anonymous,
+        unfit=unfit,
     )
     given = (("user_id", user), ("anonymous_id", anonymous), ("email", email))
     return EventDraft(

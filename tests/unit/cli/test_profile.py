@@ -72,8 +72,9 @@ def data(tmp_path: Path) -> Path:
             clock.at + 2 * DAY // 3,
             "ada",
             BROWSER,
-            {"email": "ada@shop.example", "name": "Ada"},
+            {"email": "ada@shop.example", "name": "Ada", "birthday": "01/02/1990"},
             email="ada@shop.example",
+            unfit={"birthday": "ambiguous_date"},
         )
         for event in (seen, bought, known):
             clock.at += DAY // 3
@@ -126,6 +127,13 @@ def test_segments_tell_since_when_and_when_they_are_asked_again(
     lines = {line.split(" ")[0]: " ".join(line.split()) for line in text.splitlines()}
     assert lines["buyers"] == "buyers in 6 Jan 2026, 02:00 CET 4 Feb 2026, 18:00 CET"
     assert lines["silent"] == "silent not in 4 Feb 2026, 10:00 CET"
+
+
+def test_traits_without_a_standard_form_tell_why(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = " ".join(shown(data, capsys).split())
+    assert "Without a standard form birthday ambiguous_date" in text
 
 
 def test_long_ids_can_be_copied_from_eighty_columns(
