@@ -122,7 +122,7 @@ def read_carefully(raw: bytes) -> Message:
     except RecursionError as problem:
         raise Failed(Rule.TOO_DEEP, "event", start_of(raw), str(problem)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError, InvalidOperation) as problem:
-        found = _read_loosely(raw)
+        found = read_loosely(raw)
         if found is None:
             raise Failed(Rule.NOT_JSON, "event", start_of(raw), str(problem)) from None
     if not isinstance(found, dict):
@@ -145,7 +145,7 @@ def read_carefully(raw: bytes) -> Message:
     )
 
 
-def _read_loosely(raw: bytes) -> Any:
+def read_loosely(raw: bytes) -> Any:
     """Read what is no JSON for NaN or half a character alone, so that its place can be told."""
     try:
         return json.loads(raw.decode(), parse_float=Decimal)

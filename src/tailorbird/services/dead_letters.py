@@ -7,6 +7,7 @@ gets the one that was kept with it: trying again after a crash in between change
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -301,11 +302,14 @@ def _without_bytes(attempt: Attempt) -> Attempt:
 def _mended(mend: Mend | None, raw: bytes, now: int) -> bytes | Refusal:
     if mend is None:
         return raw
-    seen = object_in(raw)
+    seen = object_in(raw, is_loose=True)
     if isinstance(seen, Refusal):
         return seen
     try:
         return _encode(mend.apply(_decode(raw), now))
+    except msgspec.DecodeError:
+        # NaN or half a character: the mend may take it away, and what it leaves is refused again.
+        return json.dumps(mend.apply(seen, now), default=float).encode()
     except NoObject as problem:
         found = excerpt(problem.found)
         return Refusal(Rule.WRONG_TYPE, problem.path, found, f"the mend cannot be made: {problem}")

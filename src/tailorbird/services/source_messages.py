@@ -13,6 +13,7 @@ from tailorbird.base.numbers import unscaled
 from tailorbird.base.time import format_micros
 from tailorbird.events.decode import BATCH_ITEMS_MAX
 from tailorbird.events.documents import decode_batch
+from tailorbird.events.reading import read_loosely
 from tailorbird.events.refusal import Refusal, Rule, excerpt
 from tailorbird.events.standardise import instant
 from tailorbird.language.oracle import value_in
@@ -79,14 +80,16 @@ def items_of(
     return [Item(raw=_encode(call), fresh_id=fresh_id, at=at)]
 
 
-def object_in(data: bytes) -> dict[str, Any] | Refusal:
-    """Read a JSON object."""
+def object_in(data: bytes, *, is_loose: bool = False) -> dict[str, Any] | Refusal:
+    """Read a JSON object; a loose one may hold NaN and halves of characters."""
     try:
         found = _decode(data)
     except RecursionError as problem:
         return Refusal(Rule.TOO_DEEP, "body", excerpt(_start(data)), str(problem))
     except (msgspec.DecodeError, UnicodeDecodeError) as problem:
-        return Refusal(Rule.NOT_JSON, "body", excerpt(_start(data)), str(problem))
+        found = read_loosely(data) if is_loose else None
+        if found is None:
+            return Refusal(Rule.NOT_JSON, "body", excerpt(_start(data)), str(problem))
     if not isinstance(found, dict):
         return Refusal(Rule.NOT_AN_OBJECT, "body", excerpt(_start(data)))
     if data.count(b"{") + data.count(b"[") > _DEPTH_MAX and _is_deep(found):

@@ -68,6 +68,16 @@ def test_a_single_item_keeps_the_call_of_its_path(server: InProcessServer) -> No
     assert event.message_id == "fresh-2"  # what it would have had
 
 
+@pytest.mark.parametrize("bad", ["NaN", "-Infinity", "1e400", '"\\ud83d"'])
+def test_what_is_nearly_json_can_be_mended(server: InProcessServer, bad: str) -> None:
+    item = f'{{"type":"track","event":"Seen","userId":"u1","properties":{{"p":{bad},"n":1.5}}}}'
+    post(server, "/v1/batch", f'{{"batch":[{item}]}}'.encode())
+    assert replay(server, mend={"set": {"properties.q": 1}})["counts"] == {"refused": 1}
+    assert letters(server)[0]["field"] == "properties.p"
+    assert replay(server, mend={"drop": ["properties.p"]})["counts"] == {"accepted": 1}
+    assert events(server)[0].properties == {"n": 1.5}
+
+
 def test_the_clock_of_the_sender_is_still_put_right(server: InProcessServer) -> None:
     item = {"type": "track", "event": "Seen", "timestamp": "2026-01-05T07:00:00Z"}
     post(server, "/v1/batch", {"batch": [item], "sentAt": "2026-01-05T08:00:00Z"})
