@@ -115,6 +115,22 @@ def test_readers_see_what_was_committed(tmp_path: Path) -> None:
     reader.close()
 
 
+def test_who_was_linked_just_now_is_found_without_a_question(tmp_path: Path) -> None:
+    store = SqliteIdentityStore(tmp_path / "identity.db", is_writer=True)
+    store.apply([("user_id", "u", 7, 1), ("user_id", "v", 8, 2)], [(8, 7, 3)], 3)
+    asked: list[str] = []
+    store._connection.set_trace_callback(asked.append)
+    assert [store.find("user_id", one) for one in "uv"] == [7, 7]
+    assert asked == []
+    store.close()
+    # And after a restart by one question for each.
+    store = SqliteIdentityStore(tmp_path / "identity.db", is_writer=True)
+    store._connection.set_trace_callback(asked.append)
+    assert store.find("user_id", "u") == 7
+    assert len(asked) == 1
+    store.close()
+
+
 def test_due_partitions_are_sought_in_the_index_not_walked(tmp_path: Path) -> None:
     store = SqliteStateStore(tmp_path / "0.db", is_writer=True)
     sql = f"EXPLAIN QUERY PLAN {state_store._DUE_PARTITIONS}"

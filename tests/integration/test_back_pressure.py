@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from base64 import b64encode
 from collections.abc import Sequence
@@ -191,6 +192,7 @@ def test_the_writers_queue_is_bounded_in_bytes(
     # Of two frames under way the second finds no room.
     monkeypatch.setattr(socket_client, "GATHERED_BYTES_MAX", 150_000)
     world = World(tmp_path, waiting_bytes_max=10**9)
+    world.server._is_quick = False  # the commit before was slow, as these will be
     answers = asyncio.run(world.run(300, 10_000))
     taken = {f"m{number}" for number, (status, _, _) in enumerate(answers) if status == 200}
     assert {status for status, _, _ in answers} == {200, 503}
@@ -303,3 +305,32 @@ def test_little_room_is_told_before_it_is_none() -> None:
     assert told["is_collecting"]
     assert "4.9 %" in told["reason"]
     assert room.refusal() is None
+
+
+def test_a_slow_disk_does_not_hold_up_the_loop() -> None:
+    took, threads = [0.0], list[int]()
+
+    class Disk(MemoryEventLog):
+        def append(self, drafts: Sequence[Draft], now: int) -> list[Record]:
+            threads.append(threading.get_ident())
+            time.sleep(took[-1])
+            return super().append(drafts, now)
+
+    identity, suppression = MemoryIdentityStore(), MemorySuppressionStore()
+    server = WriterServer(
+        Appender(Disk(), identity, suppression, Clock(), changes_of), lambda now: now
+    )
+
+    async def commit(seconds: float) -> bool:
+        took.append(seconds)
+        assert await server.append([Draft(1, "tick", 0, b"")])
+        return threads[-1] == threading.get_ident()
+
+    async def commit_all() -> list[bool]:
+        slow = 2 * socket_server.QUICK_SECONDS_MAX
+        found = [await commit(seconds) for seconds in (0, slow, slow, 0, 0)]
+        await server.finish()
+        return found
+
+    # Beside the loop after the first slow one, and in it again once the disk is quick.
+    assert asyncio.run(commit_all()) == [True, True, False, False, True]

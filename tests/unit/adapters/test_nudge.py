@@ -132,3 +132,25 @@ def test_a_socket_that_is_taken_away_as_it_is_made_stops_nobody(
         assert not await waiting.wait(0.02)
 
     with_nudged(path, act)
+
+
+def test_who_is_nudged_all_the_time_leaves_time_for_others(tmp_path: Path) -> None:
+    path = tmp_path / "a.sock"
+
+    async def act(waiting: SocketNudged) -> None:
+        others = 0
+
+        async def other() -> None:
+            nonlocal others
+            while True:
+                others += 1
+                await asyncio.sleep(0)
+
+        beside = asyncio.create_task(other())
+        for _ in range(100):
+            waiting.wake()
+            assert await waiting.wait(10)
+        beside.cancel()
+        assert others >= 100
+
+    with_nudged(path, act)

@@ -64,31 +64,49 @@ class SocketNudged:
         self._socket.bind(str(path))
         with contextlib.suppress(FileNotFoundError):
             path.chmod(0o600)  # whoever took the file away loses nudges, which are only hints
-        self._came = asyncio.Event()
-        asyncio.get_running_loop().add_reader(self._socket, self._take)
+        self._is_awake = False
+        self._came: asyncio.Future[None] | None = None
 
     async def wait(self, seconds: float) -> bool:
-        """Wait for a nudge, at most so long; return whether one came."""
+        """Wait for a nudge, at most so long; return whether one came.
+
+        Nobody listens meanwhile: what comes between two waits stays in the socket's short queue.
+        """
+        if self._take():
+            await asyncio.sleep(0)  # who is nudged all the time leaves time for others as well
+            return True
+        loop = asyncio.get_running_loop()
+        came = self._came = loop.create_future()
+        timer = loop.call_later(seconds, _settle, came)
+        loop.add_reader(self._socket, _settle, came)
         try:
-            async with asyncio.timeout(seconds):
-                await self._came.wait()
-        except TimeoutError:
-            return False
-        self._came.clear()
-        return True
+            await came
+        finally:
+            loop.remove_reader(self._socket)
+            timer.cancel()
+            self._came = None
+        return self._take()
 
     def wake(self) -> None:
         """Nudge from inside the process."""
-        self._came.set()
+        self._is_awake = True
+        if self._came is not None:
+            _settle(self._came)
 
     def close(self) -> None:
         """Stop listening and take the socket's file away."""
-        asyncio.get_running_loop().remove_reader(self._socket)
         self._socket.close()
         self._path.unlink(missing_ok=True)
 
-    def _take(self) -> None:
+    def _take(self) -> bool:
+        """Take all that came; say whether that was anything."""
+        came, self._is_awake = self._is_awake, False
         with contextlib.suppress(OSError):
             while self._socket.recv(_BYTES_MAX):
-                pass
-        self._came.set()
+                came = True
+        return came
+
+
+def _settle(came: asyncio.Future[None]) -> None:
+    if not came.done():
+        came.set_result(None)

@@ -1,13 +1,14 @@
 """The writer's end of the socket: gathers what waits into one durable commit.
 
-While one commit runs in a thread the next group gathers by itself; that is what makes an fsync
-cheap. A full queue answers `refused`, which callers pass on as a retry.
+While one commit runs the next group gathers by itself; that is what makes an fsync cheap. A full
+queue answers `refused`, which callers pass on as a retry.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +30,9 @@ GROUP_ITEMS_MAX = 5_000
 QUEUE_ITEMS_MAX = 50_000
 QUEUE_BYTES_MAX = 64 * 1024 * 1024
 FLUSH_SECONDS_MAX = 1.0
+# Commits that take less are done by the event loop itself: to hand them to a thread and back costs
+# a tenth of all work on an event. From the first that takes longer on, the loop is kept free.
+QUICK_SECONDS_MAX = 0.05
 _QUEUED = (frames.WRITE, frames.APPEND)
 
 
@@ -80,6 +84,7 @@ class WriterServer:
         self._arrived = asyncio.Event()
         self._appending = asyncio.Lock()
         self._thread = OneThread("append")
+        self._is_quick = True
         self.commits = 0
 
     async def serve_connection(
@@ -114,9 +119,7 @@ class WriterServer:
         drafts = [draft for one in group for draft in one.drafts]
         try:
             async with self._appending:
-                of_events, of_drafts = await self._thread.run(
-                    partial(self._appender.write, events, drafts)
-                )
+                of_events, of_drafts = await self._write(events, drafts)
         except LogProblem as problem:
             _log.error("log_refused", items=size, reason=str(problem))
             for one in group:
@@ -136,12 +139,23 @@ class WriterServer:
         """Append records of the writer's own (ticks); False where the log refuses them."""
         try:
             async with self._appending:
-                await self._thread.run(partial(self._appender.write, [], drafts))
+                await self._write([], drafts)
         except LogProblem as problem:
             _log.error("log_refused", items=len(drafts), reason=str(problem))
             return False
         self._after_commit()
         return True
+
+    async def _write(
+        self, events: list[EventDraft], drafts: list[Draft]
+    ) -> tuple[list[Answer], list[Answer]]:
+        begun = time.perf_counter()
+        try:
+            if self._is_quick:
+                return self._appender.write(events, drafts)
+            return await self._thread.run(partial(self._appender.write, events, drafts))
+        finally:
+            self._is_quick = time.perf_counter() - begun < QUICK_SECONDS_MAX
 
     async def between_commits(self, act: Callable[[], object]) -> None:
         """Run something in a thread while nothing is appended."""

@@ -14,6 +14,10 @@ _PERSON = (
     "WITH RECURSIVE person (id) AS (SELECT ? UNION"
     " SELECT loser_id FROM redirect JOIN person ON winner_id = person.id)"
 )
+_FIND = (
+    "SELECT profile_id, winner_id FROM identifier LEFT JOIN redirect ON loser_id = profile_id"
+    " WHERE kind = ? AND value = ?"
+)
 # About 250 bytes each.
 REMEMBERED_MAX = 50_000
 
@@ -33,7 +37,6 @@ class SqliteIdentityStore:
     ) -> None:
         self._is_writer = is_writer
         self._remembered_max = remembered_max
-        self._remembered_max = remembered_max
         self._found: Remembered[tuple[str, str], int] = Remembered(remembered_max)
         self._winners: Remembered[int, int] = Remembered(remembered_max)
         if is_writer:
@@ -47,14 +50,14 @@ class SqliteIdentityStore:
         # Asked for each identifier of each event: what came lately is found without a call.
         known = self._found.latest.get(key) or self._found.get(key)
         if known is None:
-            row = self._connection.execute(
-                "SELECT profile_id FROM identifier WHERE kind = ? AND value = ?", key
-            ).fetchone()
+            row = self._connection.execute(_FIND, key).fetchone()
             if row is None:
                 return None
-            known = row[0]
-            if self._is_writer:
-                self._found.put(key, known)
+            known, winner_id = row
+            if not self._is_writer:
+                return known if winner_id is None else self.resolve(winner_id)
+            self._found.put(key, known)
+            self._winners.put(known, known if winner_id is None else winner_id)
         # Nearly everybody has become nobody else.
         return known if self._winners.latest.get(known) == known else self.resolve(known)
 
@@ -133,6 +136,7 @@ class SqliteIdentityStore:
             return
         for kind, value, profile_id, _ in links:
             self._found.put((kind, value), profile_id)
+            self._winners.put(profile_id, profile_id)  # who is linked to has become nobody else
         for loser_id, winner_id, _ in merges:
             self._winners.put(loser_id, winner_id)
         for loser_id, _ in unmerges:
