@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, overload
 
 import msgspec
 
@@ -19,6 +19,37 @@ class Draft(msgspec.Struct, array_like=True, gc=False):
     profile_id: int
     body: bytes
     dedup: int = 0
+
+
+class Stamped(Sequence[Record]):
+    """Drafts as the records that they became, each made when it is asked for: few of them are."""
+
+    def __init__(self, drafts: Sequence[Draft], offset: int, now: int) -> None:
+        """`offset` and `now` are the first record's; both rise by one."""
+        self._drafts = drafts
+        self._offset = offset
+        self._now = now
+
+    def __len__(self) -> int:
+        return len(self._drafts)
+
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Record]: ...
+    def __getitem__(self, index: int | slice) -> Record | list[Record]:
+        places = range(len(self._drafts))[index]
+        if isinstance(places, range):
+            return [self[place] for place in places]
+        draft = self._drafts[places]
+        return Record(
+            self._offset + places,
+            draft.partition,
+            self._now + places,
+            draft.kind,
+            draft.profile_id,
+            draft.body,
+        )
 
 
 class LogProblem(OperationalError):
@@ -54,7 +85,7 @@ class LogReader(Protocol):
 class EventLog(LogReader, Protocol):
     """Append-only. One writer; any number of readers."""
 
-    def append(self, drafts: Sequence[Draft], now: int) -> list[Record]:
+    def append(self, drafts: Sequence[Draft], now: int) -> Sequence[Record]:
         """Stamp and store the drafts atomically and durably; return them as records.
 
         Each record's `now` is the greater of `now` and the last stamp + 1, and offsets rise by

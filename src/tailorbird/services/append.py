@@ -103,51 +103,30 @@ class Appender:
         now = self._clock.now()
         batch = _Batch(self._identity, self._log, self._rules, self._floods, now)
         fresh: set[int] = set()
-        # The place in the batch and the profile of each; None for a duplicate.
-        placed: list[tuple[int, int] | None] = []
-        concerning: list[int] = []
+        of_events: list[Answer] = []
         known = self._seen.known([event.dedup for event in events])
         for event in events:
             dedup = event.dedup
             if dedup and (
                 dedup in fresh or dedup in known or (event.is_late and self._seen.holds_late(dedup))
             ):
-                placed.append(None)
+                of_events.append(_DUPLICATE)
                 continue
             fresh.add(dedup)
-            profile_id = batch.add(event)
-            if profile_id is None:
-                placed.append(None)
-                continue
-            index = len(batch.drafts) - 1
-            placed.append((index, profile_id))
-            if event.concerns_suppression:
-                concerning.append(index)
-        has_others = len(batch.drafts) > len(placed) - placed.count(None)
+            of_events.append(batch.add(event))
+        of_drafts: list[Answer] = []
         for draft in drafts:
             if (draft.dedup and (draft.dedup in fresh or draft.dedup in self._seen)) or (
                 draft.kind == ABSORB and batch.is_gone(draft.profile_id)
             ):
-                placed.append(None)
+                of_drafts.append(_DUPLICATE)
                 continue
             fresh.add(draft.dedup)
-            batch.drafts.append(draft)
-            placed.append((len(batch.drafts) - 1, draft.profile_id))
-            has_others = True
+            of_drafts.append(batch.add_draft(draft))
         records = self._log.append(batch.drafts, now) if batch.drafts else []
         self._seen.add(fresh, now)
-        self._derive(records, concerning, has_others=has_others)
-        answers = [
-            _DUPLICATE
-            if one is None
-            else Answer(
-                NOISY if (record := records[one[0]]).kind == NOISY_EVENT else ACCEPTED,
-                record.offset,
-                one[1],
-            )
-            for one in placed
-        ]
-        return answers[: len(events)], answers[len(events) :]
+        self._derive(records, batch.concerning, has_others=batch.has_others)
+        return of_events, of_drafts
 
     @property
     def is_untidy(self) -> bool:
@@ -165,10 +144,7 @@ class Appender:
     def _derive(
         self, records: Sequence[Record], concerning: Sequence[int], *, has_others: bool
     ) -> None:
-        """Bring the derived stores on; `concerning` are the places of what suppresses.
-
-        `has_others` says that there are records of other kinds than events.
-        """
+        """Bring the derived stores on; see `_Batch` for `concerning` and `has_others`."""
         if not records:
             return
         end = records[-1].offset
@@ -271,6 +247,8 @@ class _Batch:
         now: int,
     ) -> None:
         self.drafts: list[Draft] = []
+        self.concerning: list[int] = []  # the places of what suppresses
+        self.has_others = False  # records of other kinds than events
         self._floods = floods
         self._now = max(now, log.last_now())
         self._rules = rules
@@ -287,29 +265,37 @@ class _Batch:
         """Say whether nothing points at a profile any more: the person was erased."""
         return profile_id not in self._since and self._store.known_since(profile_id) is None
 
-    def add(self, event: EventDraft) -> int | None:
+    def add(self, event: EventDraft) -> Answer:
         """Add the records of one event: merges, new links, then the event itself.
 
-        None for what became of a mail to somebody who was erased meanwhile.
+        The answer holds once all are stored: offsets rise by one from the log's end. What became
+        of a mail to somebody who was erased meanwhile is not stored.
         """
         kind, value = event.identifiers[0]
+        is_flood = False
         if kind == PROFILE:
             profile_id = self._resolve(int(value))
             if self.is_gone(profile_id):
-                return None
-            self._append(EVENT, profile_id, event.body, event.dedup)
-            return profile_id
-        known = None if event.previous else self._known_by_all(event.identifiers)
-        profile_id = self._resolved(event) if known is None else known
-        # What was long ago comes as fast as it is read, and a wish to leave always counts.
-        is_flood = not (
-            event.is_historical or event.concerns_suppression
-        ) and self._floods.is_flood(profile_id, self._now)
+                return _DUPLICATE
+        else:
+            known = None if event.previous else self._known_by_all(event.identifiers)
+            profile_id = self._resolved(event) if known is None else known
+            # What was long ago comes as fast as it is read, and a wish to leave always counts.
+            is_flood = not (
+                event.is_historical or event.concerns_suppression
+            ) and self._floods.is_flood(profile_id, self._now)
         kind = NOISY_EVENT if is_flood else EVENT
-        self.drafts.append(
-            Draft(profile_id % PARTITIONS, kind, profile_id, event.body, event.dedup)
-        )
-        return profile_id
+        drafts = self.drafts
+        if event.concerns_suppression:
+            self.concerning.append(len(drafts))
+        drafts.append(Draft(profile_id % PARTITIONS, kind, profile_id, event.body, event.dedup))
+        return Answer(NOISY if is_flood else ACCEPTED, self._end + len(drafts), profile_id)
+
+    def add_draft(self, draft: Draft) -> Answer:
+        """Add a record that is ready."""
+        self.drafts.append(draft)
+        self.has_others = True
+        return Answer(ACCEPTED, self._end + len(self.drafts), draft.profile_id)
 
     def _known_by_all(self, identifiers: Sequence[Identifier]) -> int | None:
         """Return whom all identifiers lead to: somebody known, for nearly every event.
@@ -390,5 +376,5 @@ class _Batch:
             profile_id = self._redirects[profile_id]
         return profile_id
 
-    def _append(self, kind: str, profile_id: int, body: bytes, dedup: int = 0) -> None:
-        self.drafts.append(Draft(profile_id % PARTITIONS, kind, profile_id, body, dedup))
+    def _append(self, kind: str, profile_id: int, body: bytes) -> None:
+        self.add_draft(Draft(profile_id % PARTITIONS, kind, profile_id, body))

@@ -22,7 +22,7 @@ def check_a_new_log_is_empty(log: EventLog) -> None:
 
 def check_what_was_appended_is_read_in_order(log: EventLog) -> None:
     """Offsets rise by one from 1, and everything of a draft comes back."""
-    made = log.append([draft(1, b"one"), draft(2, b"two", kind="link")], 100)
+    made = [*log.append([draft(1, b"one"), draft(2, b"two", kind="link")], 100)]
     made += log.append([draft(3, b"three")], 200)
     assert [record.offset for record in made] == [1, 2, 3]
     assert log.read(0, 10) == made
@@ -32,6 +32,9 @@ def check_what_was_appended_is_read_in_order(log: EventLog) -> None:
         ("event", 3, 67, b"three"),
     ]
     assert log.end() == 3
+    more = log.append([draft(number) for number in range(4)], 300)
+    read = log.read(3, 10)
+    assert (more[0], more[-1], more[1:3]) == (read[0], read[-1], read[1:3])
 
 
 def check_stamps_rise_strictly_even_after_a_step_back(log: EventLog) -> None:
@@ -90,7 +93,7 @@ def check_deduplication_keys_come_newest_first(log: EventLog) -> None:
 
 def check_an_empty_batch_is_nothing(log: EventLog) -> None:
     """Appending nothing changes nothing."""
-    assert log.append([], 5) == []
+    assert not log.append([], 5)
     assert log.end() == 0
 
 

@@ -12,7 +12,7 @@ import threading
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator, Sequence
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from tailorbird.adapters.sqlite.connection import (
 )
 from tailorbird.events.event import Record
 from tailorbird.events.upcast import CHAINS, Chains, present, written
-from tailorbird.ports.event_log import Draft, LogProblem
+from tailorbird.ports.event_log import Draft, LogProblem, Stamped
 
 FILE_BYTES_MAX = 256 * 1024 * 1024
 _SEAL_MILLISECONDS_MAX = 100
@@ -71,20 +71,19 @@ class SqliteEventLog:
             self._last_now = self._read_last_now()
             self._bytes = self._files[-1][1].stat().st_size
 
-    def append(self, drafts: Sequence[Draft], now: int) -> list[Record]:
+    def append(self, drafts: Sequence[Draft], now: int) -> Sequence[Record]:
         """Stamp and store the drafts atomically and durably; see the port."""
         # Before the records, not after: a file that cannot be started must refuse what comes, not
         # answer badly for what was stored.
         if self._bytes > self._file_bytes_max and self._end >= self._files[-1][0]:
             self._seal_file()
         first, stamp = self._end + 1, max(now, self._last_now + 1)
-        records = [
-            Record(first + place, one.partition, stamp + place, one.kind, one.profile_id, one.body)
-            for place, one in enumerate(drafts)
-        ]
+        bodies = self._written(drafts)
         rows = [
-            (first + place, one.partition, stamp + place, one.kind, one.profile_id, one.dedup, body)
-            for place, (one, body) in enumerate(zip(drafts, self._written(drafts), strict=True))
+            (offset, one.partition, at, one.kind, one.profile_id, one.dedup, body)
+            for offset, at, one, body in zip(
+                count(first), count(stamp), drafts, bodies, strict=False
+            )
         ]
         connection = self._last_file()
         try:
@@ -92,10 +91,10 @@ class SqliteEventLog:
                 _insert(connection, rows)
         except sqlite3.Error as problem:
             raise self._refusal(problem) from problem
-        if drafts:
-            self._end, self._last_now = records[-1].offset, records[-1].now
-            self._bytes += sum([len(one.body) for one in drafts]) + 40 * len(drafts)
-        return records
+        self._end += len(rows)
+        self._last_now = stamp + len(rows) - 1 if rows else self._last_now
+        self._bytes += sum(map(len, bodies)) + 40 * len(rows)
+        return Stamped(drafts, first, stamp)
 
     def _written(self, drafts: Sequence[Draft]) -> list[bytes]:
         if not self._chains:
@@ -204,16 +203,16 @@ class SqliteEventLog:
         connection = connect(path, synchronous="FULL")
         try:
             connection.execute("PRAGMA secure_delete=ON")
-            count, size = connection.execute(
+            records, size = connection.execute(
                 f"SELECT count(*), total(length(body)) FROM record WHERE {which}"
             ).fetchone()
-            if count:
+            if records:
                 with transaction(connection):
                     connection.execute(f"UPDATE record SET body = x'' WHERE {which}")
             _empty(connection, path)
         finally:
             connection.close()
-        return int(count), int(size)
+        return int(records), int(size)
 
     @staticmethod
     def replace_body(path: Path, offset: int, kind: str, body: bytes) -> None:
