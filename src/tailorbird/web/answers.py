@@ -13,6 +13,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _encode = msgspec.json.Encoder().encode
 _HEADERS = "tailorbird.headers"  # where a scope keeps them by name
+_LENGTH_DIGITS_MAX = 18
 SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -43,11 +44,9 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
         BodyTooLarge: there is more.
         Disconnected: the client went away in between.
     """
-    length = header(scope, b"content-length")
-    if length is not None and _is_above(length, limit):
+    whole = content_length(scope)
+    if whole is not None and whole > limit:
         raise BodyTooLarge(await discard(receive, limit + 1))
-    # What was announced is all: to be told so costs as much as a small body.
-    whole = int(length) if length is not None and length.isascii() and length.isdigit() else -1
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -61,9 +60,9 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
             if message.get("more_body", False):
                 await discard(receive)
             raise BodyTooLarge(b"".join(chunks)[: limit + 1])
+        # What was announced is all: to be told so costs as much as a small body.
         if size == whole or not message.get("more_body", False):
-            break
-    return b"".join(chunks)
+            return b"".join(chunks)
 
 
 async def discard(receive: Receive, keep: int = 0) -> bytes:
@@ -80,24 +79,23 @@ async def discard(receive: Receive, keep: int = 0) -> bytes:
     return bytes(begun)
 
 
-def _is_above(length: str, limit: int) -> bool:
+def content_length(scope: Scope) -> int | None:
+    """Return how many bytes a request says that its body has, None where it does not say."""
+    text = header(scope, b"content-length")
     # Python reads other scripts' digits too, and refuses texts of thousands of them.
-    if not (length.isascii() and length.isdigit()):
-        return False
-    return len(length) > 18 or int(length) > limit
+    if text is None or not (text.isascii() and text.isdigit()):
+        return None
+    return int(text) if len(text) <= _LENGTH_DIGITS_MAX else 10**_LENGTH_DIGITS_MAX
 
 
 def header(scope: Scope, name: bytes) -> str | None:
     """Return a request header's value; of several the first."""
     found = scope.get(_HEADERS)
     if found is None:
-        # Read once: five of them are asked for each request.
-        found = scope[_HEADERS] = {
-            key.lower(): bytes(value).decode("latin-1")
-            for key, value in reversed([*scope["headers"]])
-        }
-    value: str | None = found.get(name)
-    return value
+        # Put in order once, and decoded when asked: most are not.
+        found = scope[_HEADERS] = {key.lower(): value for key, value in [*scope["headers"]][::-1]}
+    value: bytes | None = found.get(name)
+    return None if value is None else bytes(value).decode("latin-1")
 
 
 class Reply(NamedTuple):

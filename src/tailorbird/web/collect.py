@@ -20,6 +20,7 @@ from tailorbird.web.answers import (
     Scope,
     Send,
     answer,
+    content_length,
     discard,
     header,
     json_reply,
@@ -184,12 +185,11 @@ class Collect:
 
 def _size_of(scope: Scope) -> int:
     """Return how much of memory a request may take, by what it says of itself."""
-    length = header(scope, b"content-length")
-    if length is None or len(length) > 9 or not (length.isascii() and length.isdecimal()):
+    length = content_length(scope)
+    if length is None:
         return REQUEST_BYTES_MAX
-    if header(scope, b"content-encoding"):
-        return min(int(length) * _PACKED_TIMES, REQUEST_BYTES_MAX)
-    return min(int(length), REQUEST_BYTES_MAX)
+    times = _PACKED_TIMES if header(scope, b"content-encoding") else 1
+    return min(length * times, REQUEST_BYTES_MAX)
 
 
 def _busy() -> Answered:

@@ -7,7 +7,13 @@ from typing import Any
 
 import pytest
 
-from tailorbird.web.answers import DISCARDED_BYTES_MAX, BodyTooLarge, header, read_body
+from tailorbird.web.answers import (
+    DISCARDED_BYTES_MAX,
+    BodyTooLarge,
+    content_length,
+    header,
+    read_body,
+)
 
 PART = b"x" * 1_000_000
 
@@ -48,6 +54,27 @@ def test_a_body_is_whole_when_as_much_has_come_as_was_announced() -> None:
     scope = {"headers": [(b"content-length", b"4")]}
     assert asyncio.run(read_body(scope, receive, 500_000)) == b"abcd"
     assert not left
+
+
+@pytest.mark.parametrize(
+    ("told", "length"),
+    [
+        (b"0", 0),
+        (b"500000", 500_000),
+        (b"9" * 18, 10**18 - 1),
+        (b"9" * 5_000, 10**18),
+        (b"", None),
+        (b"-1", None),
+        (b"1e3", None),
+        ("²".encode("latin-1"), None),
+    ],
+)
+def test_a_length_is_what_stands_in_plain_digits(told: bytes, length: int | None) -> None:
+    assert content_length({"headers": [(b"Content-Length", told)]}) == length
+
+
+def test_a_request_may_be_silent_about_its_length() -> None:
+    assert content_length({"headers": []}) is None
 
 
 def test_of_several_headers_of_a_name_the_first_counts() -> None:
