@@ -93,8 +93,7 @@ class IdentityRules:
             >>> IdentityRules().is_blocked("user_id", "NULL")
             True
         """
-        judges = self._judges_of.get(kind)
-        blocked, patterns = judges if judges is not None else self._judges(kind)
+        blocked, patterns = self._judges_of.get(kind) or self._judges(kind)
         if value.strip().lower() in blocked:
             return True
         return bool(patterns) and any(pattern.fullmatch(value) for pattern in patterns)

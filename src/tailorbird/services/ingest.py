@@ -197,6 +197,8 @@ class Ingest:
                 if isinstance(one, Refusal)
             ]
             self._keep(now, source, refused)
+        elif [one.status for one in answers] == [ACCEPTED] * len(good):
+            return _all_stored(good, is_single=is_single)
         return _answer(items, decoded, answers, is_single=is_single)
 
     def _keep(self, at: int, source: str, items: Sequence[Refused]) -> None:
@@ -291,8 +293,6 @@ def _answer(
     *,
     is_single: bool,
 ) -> Answered:
-    if len(answers) == len(decoded) and {one.status for one in answers} <= {ACCEPTED}:
-        return _all_stored(decoded, is_single=is_single)
     out = Answered(200, {})
     items: list[dict[str, Any]] = []
     left = iter(answers)
@@ -347,12 +347,12 @@ def _summed_up(refused: int, count: int, first: str) -> str:
     return f"{refused} of {count} events were refused{stored}; the first: {first}"
 
 
-def _all_stored(decoded: Sequence[Accepted | Refusal], *, is_single: bool) -> Answered:
+def _all_stored(stored: Sequence[Accepted], *, is_single: bool) -> Answered:
     """Answer nearly every request; nothing is looked at that is known already."""
-    names = [one.event.message_id for one in decoded if isinstance(one, Accepted)]
     if is_single:
-        return Answered(200, {"success": True, "message_id": names[0]}, 1)
+        return Answered(200, {"success": True, "message_id": stored[0].event.message_id}, 1)
     items = [
-        {"index": index, "status": "ok", "message_id": name} for index, name in enumerate(names)
+        {"index": index, "status": "ok", "message_id": one.event.message_id}
+        for index, one in enumerate(stored)
     ]
     return Answered(200, {"success": True, "items": items}, len(items))
