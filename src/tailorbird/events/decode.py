@@ -53,6 +53,7 @@ class _Arrival(msgspec.Struct, gc=False):
     source: str
     is_historical: bool
     rules: IdentityRules
+    bytes_max: int = ITEM_BYTES_MAX
 
 
 def decode_item(
@@ -65,6 +66,7 @@ def decode_item(
     source: str = "api",
     is_historical: bool = False,
     rules: IdentityRules = DEFAULT_RULES,
+    bytes_max: int = ITEM_BYTES_MAX,
 ) -> Accepted | Refusal:
     """Turn one call's JSON into an event.
 
@@ -77,8 +79,9 @@ def decode_item(
         source: Where the event comes from.
         is_historical: Imported history: counts, but starts nothing.
         rules: Which identifiers count.
+        bytes_max: Refuse what is larger.
     """
-    at = _Arrival(call, now, sent_at, lambda _: fresh_id, source, is_historical, rules)
+    at = _Arrival(call, now, sent_at, lambda _: fresh_id, source, is_historical, rules, bytes_max)
     return _decode(data, at, 0, is_plain(bytes(data)))
 
 
@@ -134,8 +137,8 @@ def _decode(
     data: bytes | msgspec.Raw, at: _Arrival, index: int, is_plain_text: bool
 ) -> Accepted | Refusal:
     size = len(data)
-    if size > ITEM_BYTES_MAX:
-        detail = f"the event has {size:,} bytes; at most {ITEM_BYTES_MAX:,} are taken"
+    if size > at.bytes_max:
+        detail = f"the event has {size:,} bytes; at most {at.bytes_max:,} are taken"
         return Refusal(Rule.TOO_LARGE, "event", f"{size} bytes", detail)
     try:
         message = (read_quickly(data) if is_plain_text else None) or read_carefully(bytes(data))

@@ -17,7 +17,13 @@ import msgspec
 from msgspec import structs
 
 from tailorbird.base.time import format_micros
-from tailorbird.events.decode import Accepted, decode_item, spread
+from tailorbird.events.decode import (
+    ITEM_BYTES_MAX,
+    REQUEST_BYTES_MAX,
+    Accepted,
+    decode_item,
+    spread,
+)
 from tailorbird.events.documents import Batch, decode_batch, sent_at_of
 from tailorbird.events.identifiers import DEFAULT_RULES, IdentityRules
 from tailorbird.events.refusal import MENDS, Refusal, Rule, excerpt
@@ -202,6 +208,8 @@ class Replayer:
             source=letter.source,
             is_historical=letter.is_historical,
             rules=self._rules(),
+            # As it came: a source's messages may be as large as a request.
+            bytes_max=REQUEST_BYTES_MAX if letter.source in self._sources() else ITEM_BYTES_MAX,
         )
 
     def _apply_steps(self, tried: Sequence[_Tried]) -> None:

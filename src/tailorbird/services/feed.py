@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from tailorbird.base.problems import OperationalError
-from tailorbird.events.decode import Accepted, decode_item, spread
+from tailorbird.events.decode import REQUEST_BYTES_MAX, Accepted, decode_item, spread
 from tailorbird.events.identifiers import DEFAULT_RULES, IdentityRules
 from tailorbird.events.refusal import Refusal
 from tailorbird.ports.clock import Clock
@@ -113,6 +113,8 @@ def _decoded(
         source=source,
         is_historical=is_historical,
         rules=rules,
+        # An order of many lines is as large as it is: its sender cannot send less.
+        bytes_max=REQUEST_BYTES_MAX,
     )
     if isinstance(found, Refusal) or item.at is None:
         return found

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tailorbird.events.refusal import Refusal, Rule
+from tailorbird.ports.dead_letters import Refused
 from tailorbird.services.hooks import shopify, stripe, woocommerce
 from tailorbird.testing.in_process import ADMIN, InProcessServer, Reply
 
@@ -117,6 +119,36 @@ def test_a_broken_message_is_read_once_it_is_written_anew(hooks: InProcessServer
     assert (person.name, order.name) == ("identified", "order_completed")
     again = sample(hooks, path).json
     assert (again["accepted"], again["duplicate"]) == (0, 2)
+
+
+def test_an_order_of_hundreds_of_lines_is_taken_whole(hooks: InProcessServer) -> None:
+    order = json.loads((SAMPLES / "shopify-orders-create.json").read_text())
+    line = order["line_items"][0]
+    order["line_items"] = [{**line, "id": number, "title": "x" * 200} for number in range(300)]
+    assert sent(hooks, "shopify", json.dumps(order).encode(), "orders/create").json["accepted"] == 2
+    assert len(hooks.events()[-1].properties["products"]) == 300
+
+
+@pytest.mark.parametrize(
+    ("source", "counts"), [("shopify", {"accepted": 1}), ("api", {"refused": 1})]
+)
+def test_what_was_too_large_of_a_source_can_be_replayed(
+    hooks: InProcessServer, source: str, counts: dict[str, int]
+) -> None:
+    call = {"type": "track", "userId": "u", "event": "e", "properties": {"text": "x" * 100_000}}
+    refusal = Refusal(Rule.TOO_LARGE, "event", "100000 bytes")
+    hooks.dead_letters.keep(0, source, [Refused(refusal, json.dumps(call).encode())])
+    told = hooks.ask("POST", "/v1/dead-letters/replay", {"rule": "too_large"}, ADMIN).json
+    assert told["counts"] == counts
+
+
+def test_a_shop_is_not_told_that_it_should_send_otherwise(hooks: InProcessServer) -> None:
+    order = json.loads((SAMPLES / "shopify-orders-create.json").read_text())
+    order["name"] = order["line_items"][0]["title"] = "x" * 1_000
+    order["created_at"] = order["processed_at"] = order["updated_at"] = "yesterday"
+    reply = sent(hooks, "shopify", json.dumps(order).encode(), "orders/create")
+    assert reply.status == 200
+    assert reply.json["refused"] == sum(hooks.dead_letters.counts().values()) > 0
 
 
 def test_a_refund_of_shopify_finds_the_person_of_its_order(hooks: InProcessServer) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tailorbird.base.hashing import hash_text
-from tailorbird.events.refusal import Rule, excerpt
+from tailorbird.events.refusal import excerpt
 from tailorbird.ports.source import Secrets, SourceProblem
 from tailorbird.services.feed import Feed, Taken
 from tailorbird.services.hooks.ready_made import TOPIC_HEADERS, ready_made_items
@@ -51,7 +51,7 @@ class Hooks:
         if isinstance(items, str):
             return Answered(200, {"success": True, "ignored": items})
         taken = await self._feed.take(items, name, is_historical=definition.is_historical)
-        return _answer(definition, taken, len(items))
+        return _answer(definition, taken, items)
 
     def _items(
         self, definition: SourceDefinition, header: Header, body: bytes
@@ -79,7 +79,7 @@ def _is_ping(header: Header, body: bytes) -> bool:
     return is_asked and header("x-wc-webhook-signature") is None
 
 
-def _answer(definition: SourceDefinition, taken: Taken, count: int) -> Answered:
+def _answer(definition: SourceDefinition, taken: Taken, items: Sequence[Item | Bad]) -> Answered:
     counts = {"accepted": taken.accepted, "duplicate": taken.duplicate}
     rules: dict[str, int] = {}
     for one in taken.refusals:
@@ -93,20 +93,25 @@ def _answer(definition: SourceDefinition, taken: Taken, count: int) -> Answered:
             "not everything was stored; send the same request again",
             "Repeat the request after the pause that Retry-After names.",
         )
-    elif taken.refusals and not (
-        # A sale over the counter names nobody; a sender that is told 400 gives up on us.
-        definition.format == "ready-made" and set(rules) == {Rule.NOBODY.value}
-    ):
+    elif taken.refusals and not _is_as_it_is(definition, items):
         error = dict(taken.refusals[0].to_json())
-        if count > 1:
-            error["message"] = f"{len(taken.refusals)} of {count}: {error['message']}"
+        if len(items) > 1:
+            error["message"] = f"{len(taken.refusals)} of {len(items)}: {error['message']}"
         found = Answered(400, {"error": error})
     else:
-        # What names nobody lies among the dead letters all the same.
         refused = {"refused": len(taken.refusals)} if taken.refusals else {}
         found = Answered(200, {"success": True, **counts, **refused})
     found.accepted, found.duplicate, found.refused = taken.accepted, taken.duplicate, rules
     return found
+
+
+def _is_as_it_is(definition: SourceDefinition, items: Sequence[Item | Bad]) -> bool:
+    """Say whether a shop sent what it always sends, and would not send otherwise if it were told.
+
+    A shop that hears 400 again and again gives up on us. What names nobody, such as a sale over
+    the counter, lies among the dead letters all the same.
+    """
+    return definition.format == "ready-made" and all(isinstance(one, Item) for one in items)
 
 
 def _unknown(name: str, sources: Mapping[str, SourceDefinition]) -> Answered:
