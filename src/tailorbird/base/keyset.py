@@ -8,16 +8,16 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from mmap import mmap
 
 _SHARD_BITS = 12
 _SHIFT = 63 - _SHARD_BITS
-# A filter of 8 MB, of which only what is touched takes memory: most keys that are asked for are
-# new, and its answer costs a third of a search. Up to 17 million keys it spares three in four.
+# A filter of 8 MB, mapped so that only what is touched takes memory: most keys that are asked for
+# are new, and its answer costs a third of a search. Up to 17 million keys it spares three in four.
 _FILTER_BITS = 1 << 26
 # From so many new keys at once, sorting whole shards is cheaper than finding a place for each.
 _MANY = 4 << _SHARD_BITS
 _NOTHING = array("q")
-_NO_FILTER = bytes(_FILTER_BITS >> 3)
 _RUNS_MAX = 8
 
 # Keeps rising keys, which come in pieces, and gives back the same to be read from where they lie.
@@ -35,14 +35,14 @@ class KeySet:
     def __init__(self, keys: Iterable[int] = ()) -> None:
         # Most sets of a restart stay empty: an array of its own comes with a shard's first key.
         self._shards = [_NOTHING] * (1 << _SHARD_BITS)
-        self._filter: bytes | bytearray = _NO_FILTER
+        self._filter: mmap | None = None  # comes with the first key
         self._size = 0  # of the shards
         self._runs: list[Sequence[int]] = []
         self.update(keys)
 
     def __contains__(self, key: int) -> bool:
-        bit = key & (_FILTER_BITS - 1)
-        if not self._filter[bit >> 3] >> (bit & 7) & 1:
+        bits, bit = self._filter, key & (_FILTER_BITS - 1)
+        if bits is None or not bits[bit >> 3] >> (bit & 7) & 1:
             return False
         shard = self._shards[key >> _SHIFT]
         place = bisect_left(shard, key)
@@ -56,9 +56,9 @@ class KeySet:
 
     def held(self, keys: Iterable[int]) -> set[int]:
         """Return those of some keys that are in the set: cheaper than asking for each."""
-        if not len(self):
-            return set()  # yesterday, on a system's first day
         bits, last = self._filter, _FILTER_BITS - 1
+        if bits is None:
+            return set()  # yesterday, on a system's first day
         # Nearly all keys that are asked for are new, and the filter says so.
         may_be = [key for key in keys if bits[(key & last) >> 3] >> (key & 7) & 1]
         return {key for key in may_be if key in self}
@@ -142,12 +142,11 @@ class KeySet:
     def _memory(self) -> array[int]:
         return array("q", b"".join(map(bytes, self._shards)))
 
-    def _bits(self) -> bytearray:
+    def _bits(self) -> mmap:
         """Return the filter, to be written to."""
-        found = self._filter
-        if not isinstance(found, bytearray):
-            found = self._filter = bytearray(_FILTER_BITS >> 3)
-        return found
+        if self._filter is None:
+            self._filter = mmap(-1, _FILTER_BITS >> 3)
+        return self._filter
 
 
 def _merged(runs: Sequence[Sequence[int]]) -> Iterator[array[int]]:

@@ -124,6 +124,7 @@ class Appender:
             fresh.add(draft.dedup)
             of_drafts.append(batch.add_draft(draft))
         records = self._log.append(batch.drafts, now) if batch.drafts else []
+        fresh.discard(0)  # what is not deduplicated
         self._seen.add(fresh, now)
         self._derive(records, batch.concerning, has_others=batch.has_others)
         return of_events, of_drafts

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+import resource
 import threading
 from array import array
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 from tailorbird.base.keyset import KeySet
 
+STATM = Path("/proc/self/statm")
 KEYS = st.integers(0, (1 << 63) - 1) | st.sampled_from([0, 1, (1 << 63) - 1, 1 << 51])
 
 
@@ -95,3 +98,16 @@ def test_runs_are_merged_beside_all_else() -> None:
         stopped.set()
         thread.join()
     assert list(keys) == sorted(some)
+
+
+@pytest.mark.skipif(not STATM.exists(), reason="the kernel tells nothing of memory in /proc")
+def test_a_filter_takes_memory_only_where_it_is_touched() -> None:
+    page = resource.getpagesize()
+
+    def resident() -> int:
+        return int(STATM.read_text().split()[1]) * page
+
+    before = resident()
+    sets = [KeySet([1]) for _ in range(8)]
+    assert resident() - before < 8_000_000, "of 64 MB"
+    assert all(1 in one and 2 not in one for one in sets)

@@ -124,6 +124,13 @@ def test_ready_records_share_the_commit_and_the_deduplication() -> None:
     assert drafts[0].offset == world.log.end()
 
 
+def test_records_without_a_key_all_count_and_are_not_remembered() -> None:
+    world = world_of()
+    _, told = world.appender.write([], [Draft(one, "tick", 0, b"") for one in (1, 1, 2)])
+    assert [one.status for one in told] == ["accepted"] * 3
+    assert 0 not in world.appender._seen
+
+
 def test_an_unsubscribe_counts_before_the_answer_and_after_a_restart() -> None:
     log = MemoryEventLog()
     world = world_of(log)
