@@ -104,7 +104,7 @@ def mend_lake(data: Path) -> list[str]:
         StorageProblem: somebody else is at it for too long.
         OperationalError: the lake cannot be written.
     """
-    with _alone(data):
+    with alone(data):
         said = open_lake(data).check()
     if said:
         bring_up_lake(data)
@@ -113,7 +113,7 @@ def mend_lake(data: Path) -> list[str]:
 
 def add_to_lake(data: Path, log: EventLog, lake: ParquetLake) -> int:
     """Make one addition, and one file of many; return how many records were added."""
-    with _alone(data):
+    with alone(data):
         count = export_some(log, lake)
         if count:
             lake.compact()
@@ -124,7 +124,7 @@ def drop_old_days(data: Path, lake: ParquetLake, keep_days: int, now: int) -> in
     """Remove the days that are over; return how many rows. `now` is microseconds UTC."""
     if not are_days_over({"since": lake.manifest().since}, keep_days, now):
         return 0
-    with _alone(data):
+    with alone(data):
         return lake.drop_days(_first_day(keep_days, now))
 
 
@@ -228,7 +228,7 @@ def _owner(control: ControlStore) -> str:
 
 
 @contextmanager
-def _alone(data: Path) -> Iterator[None]:
+def alone(data: Path) -> Iterator[None]:
     until = time.monotonic() + _WAIT_SECONDS
     while True:
         try:

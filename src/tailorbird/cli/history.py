@@ -8,14 +8,16 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack, closing
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from tailorbird import bootstrap
 from tailorbird.bootstrap.definitions import workspace_loader
+from tailorbird.bootstrap.lake_log import open_log_of_lake
 from tailorbird.cli import output
 from tailorbird.cli.output import OUTSIDE, Failure
 from tailorbird.cli.reading import nobody, open_query, reference_of
@@ -26,6 +28,7 @@ from tailorbird.services.replay import differences, replay_engine
 
 T = TypeVar("T")
 Batch = Annotated[int, Parameter(validator=Number(gte=1))]
+Source = Annotated[Literal["log", "lake"], Parameter(name="--from")]
 
 _SHOWN_MAX = 20
 
@@ -34,6 +37,7 @@ def replay(
     *,
     data: Path = Path("data"),
     batch: Batch = RECORDS_PER_COMMIT,
+    source: Source = "log",
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
     """Reduce the log again, as lived, and compare with the state: byte by byte.
@@ -51,6 +55,8 @@ def replay(
         The data folder.
     batch
         Records that are reduced between two commits: it changes nothing in what comes out.
+    source
+        `lake` reads what the lake holds, and of the log only what came after it.
     as_json
         Print a JSON object: ok, profiles, differences.
     """
@@ -61,7 +67,8 @@ def replay(
             things.enter_context(closing(bootstrap.copy_state(data, index, Path(folder, "lived"))))
             for index in range(engines)
         ]
-        again = _reduce(data, Path(folder, "again"), [one.offset() for one in lived], batch, things)
+        offsets = [one.offset() for one in lived]
+        again = _reduce(data, Path(folder, "again"), offsets, batch, source, things)
         profiles = sum(one.count() for one in lived)
         found = list(differences(lived, again))
     if as_json:
@@ -77,11 +84,16 @@ def replay(
     if found:
         out.print(f"{len(found):,} differences. `tailorbird rebuild` makes the state anew.")
         return output.WRONG
-    out.print(f"The log gives the same {profiles:,} profiles again, byte by byte.")
+    out.print(f"The {source} gives the same {profiles:,} profiles again, byte by byte.")
     return output.OK
 
 
-def rebuild(*, data: Path = Path("data"), batch: Batch = RECORDS_PER_COMMIT) -> int:
+def rebuild(
+    *,
+    data: Path = Path("data"),
+    batch: Batch = RECORDS_PER_COMMIT,
+    source: Source = "log",
+) -> int:
     """Make the state anew from the log, as lived, and put it in the old one's place.
 
     The server must be stopped. The old state is kept as `state.before` until the next rebuild. No
@@ -97,6 +109,9 @@ def rebuild(*, data: Path = Path("data"), batch: Batch = RECORDS_PER_COMMIT) -> 
         The data folder.
     batch
         Records that are reduced between two commits.
+    source
+        `lake` reads what the lake holds, and of the log only what came after it: for a log of
+        which an earlier file is damaged.
     """
     engines = _engines(data)
     if bootstrap.is_writer_listening(data):
@@ -108,13 +123,13 @@ def rebuild(*, data: Path = Path("data"), batch: Batch = RECORDS_PER_COMMIT) -> 
             ownership = bootstrap.own(data, f"engine-{index}")
             things.callback(ownership.release)
         with ExitStack() as open_states:
-            made = _reduce(data, fresh, [None] * engines, batch, open_states)
+            made = _reduce(data, fresh, [None] * engines, batch, source, open_states)
             profiles = sum(one.count() for one in made)
         shutil.rmtree(before, ignore_errors=True)
         (data / "state").rename(before)
         fresh.rename(data / "state")
     output.console().print(
-        f"{profiles:,} profiles made anew from the log. The old state lies in {before}."
+        f"{profiles:,} profiles made anew from the {source}. The old state lies in {before}."
     )
     return output.OK
 
@@ -216,10 +231,21 @@ async def _publisher(data: Path, act: Callable[[Publisher], Awaitable[T]]) -> T:
 
 
 def _reduce(
-    data: Path, folder: Path, until: list[int] | list[None], batch: int, things: ExitStack
+    data: Path,
+    folder: Path,
+    until: list[int] | list[None],
+    batch: int,
+    source: str,
+    things: ExitStack,
 ) -> list[StateStore]:
     """Reduce the log into fresh states, each to its offset."""
-    log = things.enter_context(closing(bootstrap.open_log(data)))
+    if source == "lake" and find_spec("pyarrow") is None:
+        raise Failure(
+            "pyarrow is not installed", "Run: pip install 'tailorbird[warehouse]'", code=OUTSIDE
+        )
+    log = things.enter_context(
+        open_log_of_lake(data) if source == "lake" else closing(bootstrap.open_log(data))
+    )
     control = things.enter_context(closing(bootstrap.open_control(data)))
     load = workspace_loader(control)
     stores: list[StateStore] = []

@@ -30,6 +30,7 @@ from tailorbird.adapters.lake.manifest import (
     encode,
 )
 from tailorbird.adapters.lake.place import Folder, Place
+from tailorbird.adapters.lake.rows import rows_of
 from tailorbird.base.problems import OperationalError
 from tailorbird.base.time import parse_micros
 from tailorbird.ports.lake import PROMOTED, LakeEvent, LakeRecord
@@ -81,6 +82,24 @@ class ParquetLake:
         """Return the properties whose columns stand for them: those that never hold a list."""
         lists = {name for one in self.manifest().files for name in one.lists}
         return tuple(sorted(PROMOTED - lists))
+
+    def rows(self) -> Iterator[LakeEvent | LakeRecord]:
+        """Yield all rows, file by file; each event without what is made of its properties.
+
+        Raises:
+            OperationalError: a file cannot be read.
+        """
+        for one in self.manifest().files:
+            try:
+                with self.place.open(one.path) as source:
+                    yield from rows_of(source, LakeEvent if one.day else LakeRecord)
+            except _FAULTS as problem:
+                said = (str(problem) or repr(problem)).splitlines()[0]
+                raise OperationalError(
+                    f"{self.place}/{one.path} cannot be read ({said}): the next question to the"
+                    " lake makes it again from the log",
+                    is_retry_safe=True,
+                ) from problem
 
     def add(self, events: Sequence[LakeEvent], records: Sequence[LakeRecord], offset: int) -> None:
         """Add rows durably and move the offset on: both or none of it."""
