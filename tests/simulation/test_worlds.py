@@ -1,4 +1,4 @@
-"""Some hundred simulated worlds; each seed that fails prints the command that repeats it."""
+"""Two thousand simulated worlds; each seed that fails prints the command that repeats it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 
 from tailorbird.testing.simulation import simulate
 
-RUNS = round(300 * float(os.environ.get("TAILORBIRD_EFFORT", "1")))
+RUNS = round(2_000 * float(os.environ.get("TAILORBIRD_EFFORT", "1")))
 SEED = int(os.environ.get("TAILORBIRD_SEED", "1")) % 1_000_000
-SLICES = 10
+SLICES = 40
 
 
 @pytest.mark.parametrize("part", range(SLICES))
